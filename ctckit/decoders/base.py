@@ -1,0 +1,226 @@
+"""The decoder: what a plugin implements, and what it gets for it."""
+
+from __future__ import annotations
+
+import abc
+import operator
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from ctckit.alphabet import Alphabet
+from ctckit.decoders.options import Option, checked_options, declared_options
+from ctckit.errors import CtckitError, InvalidValueError, PluginError
+from ctckit.hypotheses import DecodedBatch, SearchResult
+from ctckit.matrices import MatrixBatch, check_same_alphabet
+from ctckit.parallel import count_threads, map_in_threads, split
+
+
+class Decoder(abc.ABC):
+    """Base of every decoder. Its docstring's first line is the decoder's description.
+
+    A plugin subclasses it and implements `search`; that is all it must do. Options are declared
+    as class attributes with `ctckit.option` and read as attributes of the same name. The module
+    that holds the class imports no numba: what is slow to load is loaded in `prepare`. The class
+    is registered as an entry point of the group ``ctckit.decoders``, whose name is the decoder's::
+
+        [project.entry-points."ctckit.decoders"]
+        mydecoder = "my_package:MyDecoder"
+
+    The base class checks the options and the matrices, cuts a batch into chunks, calls `search`
+    for them (from several threads at once, so `search` keeps no state between calls), checks what
+    comes back, and makes texts, log-probabilities and timesteps. A plugin starts no threads and
+    makes no strings.
+
+    Parameters
+    ----------
+    alphabet : of the matrices to come
+    options : values of the declared options, by keyword
+
+    Raises
+    ------
+    NotFoundError : an option that the decoder does not declare
+    InvalidValueError : a value that an option does not allow
+    """
+
+    options: ClassVar[dict[str, Option]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.options = declared_options(cls)
+
+    @final
+    def __init__(self, alphabet: Alphabet, **options: Any) -> None:
+        if not isinstance(alphabet, Alphabet):
+            raise InvalidValueError(
+                f"alphabet must be a ctckit.Alphabet, got {type(alphabet).__name__}; "
+                "make one with Alphabet(tokens, blank=...)"
+            )
+        self.alphabet = alphabet
+        self.label = type(self).__name__
+        self.given_options = dict(options)
+        for name, value in checked_options(self.label, self.options, options).items():
+            setattr(self, name, value)
+        self.prepare()
+
+    def prepare(self) -> None:  # noqa: B027 - to be overridden where there is something to do
+        """Load what the search needs (kernels, a corpus); the options are set by then."""
+
+    @abc.abstractmethod
+    def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
+        """Return up to `n_best` hypotheses for each matrix of `batch`, best first.
+
+        Parameters
+        ----------
+        batch : N matrices (T_i, C), natural log, valid and of the decoder's alphabet; T_i may be 0
+        n_best : at least 1; fewer hypotheses may come back, but one at least for each matrix
+        """
+
+    def check_n_best(self, n_best: int) -> None:  # noqa: B027
+        """Raise InvalidValueError if the decoder can never give that many; by default it can."""
+
+    @final
+    def decode_batch(
+        self, batch: MatrixBatch, *, n_best: int = 1, threads: int | None = None
+    ) -> DecodedBatch:
+        """Return the best texts of each matrix, best first.
+
+        Parameters
+        ----------
+        batch : N matrices of shape (T_i, C)
+        n_best : hypotheses wanted for each matrix; fewer come back if fewer exist
+        threads : worker threads; None takes every core. The result does not depend on it
+
+        Raises
+        ------
+        AlphabetMismatchError : `batch` has another alphabet than the decoder
+        InvalidValueError : `n_best` or `threads` out of range
+        PluginError : the decoder raised an error or returned something impossible
+        """
+        if not isinstance(batch, MatrixBatch):
+            raise InvalidValueError(
+                f"batch must be a ctckit.MatrixBatch, got {type(batch).__name__}; "
+                "make one with MatrixBatch.from_log_probs, from_probs or from_logits"
+            )
+        check_same_alphabet("batch", batch.alphabet, self.alphabet)
+        n_best = self._checked_n_best(n_best)
+        workers = count_threads(threads)
+
+        def run(bounds: tuple[int, int]) -> SearchResult:
+            chunk = batch[bounds[0] : bounds[1]]
+            try:
+                result = self.search(chunk, n_best)
+            except CtckitError:
+                raise
+            except Exception as error:
+                raise PluginError(
+                    f"decoder {self.label} failed on matrices {bounds[0]} to {bounds[1] - 1}: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+            self._check_result(result, chunk, n_best)
+            return result
+
+        results = map_in_threads(run, split(batch.offsets, workers), workers)
+        return DecodedBatch(batch, SearchResult.concatenate(results), workers)
+
+    def _checked_n_best(self, n_best: Any) -> int:
+        try:
+            number = operator.index(n_best)
+        except TypeError:
+            number = 0
+        if number < 1 or isinstance(n_best, bool):
+            raise InvalidValueError(f"n_best must be an integer of at least 1, got {n_best!r}")
+        self.check_n_best(number)
+        return number
+
+    def _check_result(self, result: Any, batch: MatrixBatch, n_best: int) -> None:
+        fault = _fault_of(result, batch, n_best)
+        if fault:
+            raise PluginError(f"decoder {self.label} returned {fault}; this is a fault of it")
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={getattr(self, name)!r}" for name in self.options)
+        return f"{type(self).__name__}({self.alphabet!r}{options})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.alphabet, self.given_options, self.label)
+
+
+def _restore(
+    decoder_class: type[Decoder], alphabet: Alphabet, options: dict[str, Any], label: str
+) -> Decoder:
+    decoder = decoder_class(alphabet, **options)
+    decoder.label = label
+    return decoder
+
+
+def _fault_of(result: Any, batch: MatrixBatch, n_best: int) -> str | None:
+    """Return what is impossible about a search result, in words that follow "returned", or None."""
+    if not isinstance(result, SearchResult):
+        return f"{type(result).__name__} instead of a SearchResult"
+    columns = (
+        ("token_ids", result.token_ids, "iu"),
+        ("token_offsets", result.token_offsets, "iu"),
+        ("hypothesis_offsets", result.hypothesis_offsets, "iu"),
+    )
+    for name, column, kinds in columns:
+        if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in kinds:
+            return f"{name} that is not a one-dimensional integer array"
+    counts = np.diff(result.hypothesis_offsets)
+    hypotheses = len(result.token_offsets) - 1
+    if len(counts) != len(batch):
+        return f"{len(counts)} lines for {len(batch)} matrices"
+    if result.hypothesis_offsets[0] != 0 or result.hypothesis_offsets[-1] != hypotheses:
+        return f"hypothesis_offsets that do not span the {hypotheses} hypotheses"
+    wrong = np.flatnonzero((counts < 1) | (counts > n_best))
+    if len(wrong):
+        name = batch.ids[int(wrong[0])]
+        return f"{counts[wrong[0]]} hypotheses for matrix {name!r} where 1 to {n_best} were asked"
+    lengths = np.diff(result.token_offsets)
+    if result.token_offsets[0] != 0 or result.token_offsets[-1] != len(result.token_ids):
+        return f"token_offsets that do not span the {len(result.token_ids)} token ids"
+    if len(lengths) and lengths.min() < 0:
+        return "token_offsets that fall"
+    return _fault_of_tokens(result, batch) or _fault_of_scores(result, batch)
+
+
+def _fault_of_tokens(result: SearchResult, batch: MatrixBatch) -> str | None:
+    token_ids, alphabet = result.token_ids, batch.alphabet
+    if not len(token_ids):
+        return None
+    if token_ids.min() < 0 or token_ids.max() >= len(alphabet):
+        wrong = np.flatnonzero((token_ids < 0) | (token_ids >= len(alphabet)))
+    elif (token_ids == alphabet.blank).any():
+        wrong = np.flatnonzero(token_ids == alphabet.blank)
+    else:
+        return None
+    hypothesis = int(np.searchsorted(result.token_offsets, wrong[0], side="right")) - 1
+    line = int(np.searchsorted(result.hypothesis_offsets, hypothesis, side="right")) - 1
+    return (
+        f"token id {token_ids[wrong[0]]} for matrix {batch.ids[line]!r}, where 0 to "
+        f"{len(alphabet) - 1} without the blank {alphabet.blank} are allowed"
+    )
+
+
+def _fault_of_scores(result: SearchResult, batch: MatrixBatch) -> str | None:
+    hypotheses = len(result.token_offsets) - 1
+    scores = result.scores
+    if scores is None:
+        several = np.flatnonzero(np.diff(result.hypothesis_offsets) > 1)
+        if len(several):
+            return f"several hypotheses without scores for matrix {batch.ids[int(several[0])]!r}"
+        return None
+    if not isinstance(scores, np.ndarray) or scores.dtype.kind != "f":
+        return "scores that are not a float array"
+    if scores.shape != (hypotheses,):
+        return f"scores of shape {scores.shape} for {hypotheses} hypotheses"
+    if np.isnan(scores).any():
+        return "a score that is NaN"
+    if hypotheses > len(batch):
+        rises = scores[1:] > scores[:-1]
+        rises[result.hypothesis_offsets[1:-1] - 1] = False
+        if rises.any():
+            row = int(np.flatnonzero(rises)[0])
+            line = int(np.searchsorted(result.hypothesis_offsets, row, side="right")) - 1
+            return f"scores that rise within matrix {batch.ids[line]!r}"
+    return None

@@ -1,0 +1,206 @@
+"""How a decoder declares its options: once, typed, with a default, bounds and help.
+
+From a declaration come the checks of `load_decoder`, the options of the command line and the
+attributes that the decoder reads.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ctckit.errors import InvalidValueError, NotFoundError, did_you_mean
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED = _Required()
+"""The default of an option that the user must give."""
+
+SUPPORTED_TYPES = (int, float, bool, str, Path)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a decoder.
+
+    Attributes
+    ----------
+    name : its keyword, and with dashes its flag
+    type : int, float, bool, str or Path; the annotation may add ``| None``
+    default : used where the option is not given; `REQUIRED` where it must be
+    help : one sentence
+    minimum, maximum : bounds of a number, both allowed values
+    choices : the values that a string may take
+    optional : whether None is a value
+    """
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] | None = None
+    optional: bool = False
+
+    def check(self, value: Any) -> Any:
+        """Return `value` as the option's type.
+
+        Raises
+        ------
+        InvalidValueError : wrong type, out of bounds or not among the choices
+        """
+        if value is None and self.optional:
+            return None
+        converted = self._convert(value)
+        if self.choices is not None and converted not in self.choices:
+            hint = did_you_mean(str(value), self.choices) or " choose one"
+            raise InvalidValueError(
+                f"{self.name} must be one of {', '.join(self.choices)}, got {value!r};{hint}"
+            )
+        low = self.minimum is not None and converted < self.minimum
+        high = self.maximum is not None and converted > self.maximum
+        if low or high:
+            raise InvalidValueError(f"{self.name} must be {self.rule}, got {value!r}")
+        return converted
+
+    def _convert(self, value: Any) -> Any:
+        if self.type is bool:
+            if isinstance(value, bool):
+                return value
+        elif self.type is int:
+            index = getattr(value, "__index__", None)
+            if index is not None and not isinstance(value, bool):
+                return index()
+        elif self.type is float:
+            if hasattr(value, "__float__") and not isinstance(value, (bool, str)):
+                number = float(value)
+                if math.isfinite(number):
+                    return number
+        elif self.type is Path:
+            if isinstance(value, (str, os.PathLike)) and os.fspath(value) != "":
+                return Path(os.fspath(value))
+        elif isinstance(value, str):
+            return value
+        raise InvalidValueError(f"{self.name} must be {self.rule}, got {value!r}")
+
+    @property
+    def rule(self) -> str:
+        """What a value must be, in words."""
+        words = {
+            int: "an integer",
+            float: "a finite number",
+            bool: "True or False",
+            str: "a string",
+            Path: "a path",
+        }[self.type]
+        if self.minimum is not None and self.maximum is not None:
+            words += f" from {self.minimum:g} to {self.maximum:g}"
+        elif self.minimum is not None:
+            words += f" of at least {self.minimum:g}"
+        elif self.maximum is not None:
+            words += f" of at most {self.maximum:g}"
+        return words + (" or None" if self.optional else "")
+
+    def parse(self, text: str) -> Any:
+        """Return the value that `text` spells on a command line, checked."""
+        value: Any = text
+        if self.type is bool:
+            value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
+                text.lower(), text
+            )
+        elif self.type in (int, float):
+            try:
+                value = self.type(text)
+            except ValueError:
+                value = text
+        return self.check(value)
+
+
+def option(
+    default: Any = REQUIRED,
+    *,
+    help: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Iterable[str] | None = None,
+) -> Any:
+    """Declare an option as a class attribute of a decoder.
+
+    ``beam_width: int = option(25, minimum=1, help="prefixes kept after each frame")``. The
+    annotation gives the type: int, float, bool, str or Path, ``| None`` if None is a value.
+    """
+    return Option("", str, default, help, minimum, maximum, tuple(choices) if choices else None)
+
+
+def declared_options(owner: type) -> dict[str, Option]:
+    """Return the options that a class declares or inherits, by name, in order."""
+    found: dict[str, Option] = {}
+    for base in reversed(owner.__mro__):
+        own = {name: value for name, value in vars(base).items() if isinstance(value, Option)}
+        if not own:
+            continue
+        hints = typing.get_type_hints(base)
+        for name, value in own.items():
+            if value.name == "":
+                value = _with_type(base, name, value, hints.get(name))
+                setattr(base, name, value)
+            found[name] = value
+    return found
+
+
+def _with_type(owner: type, name: str, declared: Option, hint: Any) -> Option:
+    optional = False
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        members = [one for one in typing.get_args(hint) if one is not type(None)]
+        optional = len(members) < len(typing.get_args(hint))
+        hint = members[0] if len(members) == 1 else None
+    if hint not in SUPPORTED_TYPES:
+        raise InvalidValueError(
+            f"option {owner.__name__}.{name} must be annotated as int, float, bool, str or Path, "
+            f"got {hint!r}"
+        )
+    made = replace(declared, name=name, type=hint, optional=optional)
+    if made.default is not REQUIRED:
+        made.check(made.default)
+    return made
+
+
+def checked_options(
+    owner: str, options: Mapping[str, Option], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a value for every option: the given one, checked, or the default.
+
+    Raises
+    ------
+    NotFoundError : an option that the decoder does not have
+    InvalidValueError : a value that breaks its rule, or a required option that is missing
+    """
+    for name in given:
+        if name not in options:
+            known = ", ".join(options) or "none"
+            raise NotFoundError(
+                f"option must be one of the decoder {owner}'s, got {name!r};"
+                f"{did_you_mean(name, options)} options: {known}"
+            )
+    values = {}
+    for name, declared in options.items():
+        if name in given:
+            values[name] = declared.check(given[name])
+        elif declared.default is REQUIRED:
+            raise InvalidValueError(
+                f"{name} must be given to the decoder {owner}, got nothing; it is: {declared.help}"
+            )
+        else:
+            values[name] = declared.default
+    return values

@@ -1,0 +1,40 @@
+"""The errors that ctckit raises: each names what is wrong, the value, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CtckitError(Exception):
+    """Base of every error that ctckit raises on purpose."""
+
+
+class InvalidValueError(CtckitError, ValueError):
+    """A value given by the caller breaks a rule that the message states."""
+
+
+class AlphabetMismatchError(InvalidValueError):
+    """Two things that must share an alphabet do not."""
+
+
+class NotFoundError(CtckitError, LookupError):
+    """A decoder, option or file that was asked for does not exist."""
+
+
+class PluginError(CtckitError):
+    """A decoder plugin is broken, ambiguous, or returned something impossible."""
+
+
+class DumpError(CtckitError):
+    """A dump on disk cannot be read or written."""
+
+
+class MissingExtraError(CtckitError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """Return ``" did you mean 'x'?"`` for the closest of `known`, or an empty string."""
+    close = difflib.get_close_matches(value, list(known), n=1)
+    return f" did you mean {close[0]!r}?" if close else ""

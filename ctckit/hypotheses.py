@@ -1,0 +1,335 @@
+"""What a search found, in columns, and the records made from it when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.alphabet import Alphabet, Int32Array, Int64Array
+from ctckit.errors import CtckitError
+from ctckit.matrices import MatrixBatch
+from ctckit.parallel import map_in_threads, split
+
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What `Decoder.search` returns: H hypotheses for N matrices, all in flat arrays.
+
+    Attributes
+    ----------
+    token_ids : int32, the tokens of all hypotheses behind one another, no blanks
+    token_offsets : int64 (H + 1,); hypothesis h is ``token_ids[token_offsets[h]:...[h + 1]]``
+    hypothesis_offsets : int64 (N + 1,); the hypotheses of matrix i are
+        ``hypothesis_offsets[i]`` to ``hypothesis_offsets[i + 1]``, best first, at least one
+    scores : float64 (H,), what the search ranked by, larger is better, falling within each
+        matrix; None: the exact log-probability stands in
+    """
+
+    token_ids: Int32Array
+    token_offsets: Int64Array
+    hypothesis_offsets: Int64Array
+    scores: Float64Array | None = None
+
+    @classmethod
+    def from_best(
+        cls, token_ids: Iterable[npt.ArrayLike], scores: Sequence[float] | None = None
+    ) -> SearchResult:
+        """Make a result of one hypothesis a matrix: N sequences of token ids, N scores or None.
+
+        Examples
+        --------
+        >>> SearchResult.from_best([[1, 2], []]).token_offsets.tolist()
+        [0, 2, 2]
+        """
+        return cls.from_lists(
+            [[ids] for ids in token_ids], None if scores is None else [[one] for one in scores]
+        )
+
+    @classmethod
+    def from_lists(
+        cls,
+        token_ids: Sequence[Sequence[npt.ArrayLike]],
+        scores: Sequence[Sequence[float]] | None = None,
+    ) -> SearchResult:
+        """Make a result of nested lists: for each matrix its hypotheses, best first."""
+        flat = [np.asarray(ids, dtype=np.int32).reshape(-1) for line in token_ids for ids in line]
+        flat_scores = None
+        if scores is not None:
+            flat_scores = np.array([one for line in scores for one in line], dtype=np.float64)
+        return cls(
+            np.concatenate(flat) if flat else np.zeros(0, dtype=np.int32),
+            _cumulated([len(ids) for ids in flat]),
+            _cumulated([len(line) for line in token_ids]),
+            flat_scores,
+        )
+
+    @classmethod
+    def concatenate(cls, results: Sequence[SearchResult]) -> SearchResult:
+        """Join the results of consecutive chunks of a batch."""
+        if len(results) == 1:
+            return results[0]
+        scores = None
+        if all(result.scores is not None for result in results):
+            scores = np.concatenate([r.scores for r in results if r.scores is not None])
+        return cls(
+            np.concatenate([result.token_ids for result in results]),
+            _joined([result.token_offsets for result in results]),
+            _joined([result.hypothesis_offsets for result in results]),
+            scores,
+        )
+
+
+class Hypothesis:
+    """One text that a decoder proposes for one matrix; it does not change.
+
+    Attributes
+    ----------
+    text : the tokens joined
+    token_ids : the classes, no blanks
+    score : what the search ranked by (natural log; may hold a language model)
+    log_prob : exact CTC log-probability of the text over all alignments, natural log; -inf where
+        none spells it. Computed for the whole batch when first asked for
+    timesteps : first frame of each token on the likeliest alignment, strictly rising; None where
+        no alignment spells the text. Computed as log_prob is
+    """
+
+    __slots__ = ("_row", "_source", "score", "text", "token_ids")
+
+    text: str
+    token_ids: tuple[int, ...]
+    score: float
+
+    def __init__(
+        self, text: str, token_ids: tuple[int, ...], score: float, source: DecodedBatch, row: int
+    ) -> None:
+        for name, value in (
+            ("text", text),
+            ("token_ids", token_ids),
+            ("score", score),
+            ("_source", source),
+            ("_row", row),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a Hypothesis does not change, got a new {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Hypothesis does not change, {name} stays")
+
+    @property
+    def log_prob(self) -> float:
+        """Exact CTC log-probability of the text."""
+        return float(self._source.log_probs[self._row])
+
+    @property
+    def timesteps(self) -> tuple[int, ...] | None:
+        """First frame of each token on the likeliest alignment."""
+        start, stop = self._source.token_offsets[self._row : self._row + 2]
+        frames = self._source.timesteps[start:stop].tolist()
+        return None if frames and frames[0] < 0 else tuple(frames)
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.text, self.token_ids, self.timesteps, self.log_prob, self.score
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Hypothesis) else False
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return (
+            f"Hypothesis(text={self.text!r}, log_prob={self.log_prob:.6g}, score={self.score:.6g})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore_hypothesis, (self._source._only(self._row),)
+
+
+def _restore_hypothesis(source: DecodedBatch) -> Hypothesis:
+    return source[0][0]
+
+
+class DecodedBatch(Sequence[list[Hypothesis]]):
+    """The hypotheses of N matrices, in columns.
+
+    ``decoded[i]`` is a list of `Hypothesis`, best first, built when asked for; `texts` gives the
+    best text of every matrix without building any. It keeps the matrices until log-probabilities
+    and timesteps have been computed by `materialize` (pickling does so too).
+
+    Attributes
+    ----------
+    token_ids : int32, the tokens of all H hypotheses
+    token_offsets : int64 (H + 1,)
+    hypothesis_offsets : int64 (N + 1,)
+    alphabet : of the token ids
+    ids : N strings, the matrices' names
+    """
+
+    def __init__(self, batch: MatrixBatch, result: SearchResult, threads: int = 1) -> None:
+        self.alphabet: Alphabet = batch.alphabet
+        self.token_ids = result.token_ids
+        self.token_offsets = result.token_offsets
+        self.hypothesis_offsets = result.hypothesis_offsets
+        self._scores = result.scores
+        self._log_probs: Float64Array | None = None
+        self._timesteps: Int32Array | None = None
+        self._batch: MatrixBatch | None = batch
+        self._ids: Sequence[str] | None = None
+        self._threads = threads
+
+    def __len__(self) -> int:
+        return len(self.hypothesis_offsets) - 1
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The matrices' names, N strings."""
+        if self._ids is None:
+            self._ids = self._matrices().ids
+        return self._ids
+
+    @property
+    def scores(self) -> Float64Array:
+        """What the search ranked each hypothesis by, float64 (H,)."""
+        return self.log_probs if self._scores is None else self._scores
+
+    @property
+    def log_probs(self) -> Float64Array:
+        """Exact CTC log-probability of each hypothesis, natural log, float64 (H,)."""
+        if self._log_probs is None:
+            from ctckit.kernels.alignment import text_log_probs
+
+            self._log_probs = np.zeros(len(self.token_offsets) - 1, dtype=np.float64)
+            self._over_hypotheses(text_log_probs, self._log_probs, by_token=False)
+        return self._log_probs
+
+    @property
+    def timesteps(self) -> Int32Array:
+        """First frame of each token, int32, in the shape of `token_ids`; -1 where impossible."""
+        if self._timesteps is None:
+            from ctckit.kernels.alignment import text_timesteps
+
+            self._timesteps = np.zeros(len(self.token_ids), dtype=np.int32)
+            self._over_hypotheses(text_timesteps, self._timesteps, by_token=True)
+        return self._timesteps
+
+    def _over_hypotheses(self, kernel: Any, out: npt.NDArray[Any], *, by_token: bool) -> None:
+        batch = self._matrices()
+        lines = np.repeat(np.arange(len(self)), np.diff(self.hypothesis_offsets))
+        weights = _cumulated(batch.lengths[lines])
+
+        def run(bounds: tuple[int, int]) -> None:
+            start, stop = bounds
+            first, last = (
+                (self.token_offsets[start], self.token_offsets[stop]) if by_token else bounds
+            )
+            tokens = self.token_ids[self.token_offsets[start] : self.token_offsets[stop]]
+            offsets = self.token_offsets[start : stop + 1] - self.token_offsets[start]
+            kernel(
+                batch.log_probs,
+                batch.offsets,
+                lines[start:stop],
+                tokens,
+                offsets,
+                self.alphabet.blank,
+                out[first:last],
+            )
+
+        map_in_threads(run, split(weights, self._threads), self._threads)
+
+    def _matrices(self) -> MatrixBatch:
+        if self._batch is None:
+            raise CtckitError("the matrices must be kept, got none; this is a fault in ctckit")
+        return self._batch
+
+    def texts(self) -> list[str]:
+        """Return the best text of each matrix, N strings."""
+        texts = self.alphabet.decode_many(*self._columns_of_best())
+        return texts
+
+    def _columns_of_best(self) -> tuple[Int32Array, Int64Array]:
+        if len(self.token_offsets) == len(self.hypothesis_offsets):
+            return self.token_ids, self.token_offsets
+        best = self.hypothesis_offsets[:-1]
+        lengths = self.token_offsets[best + 1] - self.token_offsets[best]
+        offsets = _cumulated(lengths)
+        positions = np.arange(offsets[-1]) + np.repeat(
+            self.token_offsets[best] - offsets[:-1], lengths
+        )
+        return self.token_ids[positions], offsets
+
+    def all_texts(self) -> list[str]:
+        """Return the texts of all H hypotheses, in the order of the columns."""
+        return self.alphabet.decode_many(self.token_ids, self.token_offsets)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the hypotheses of matrix `index`, best first; of a slice, a list of such."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"line must be 0 to {len(self) - 1}, got {index}")
+        start, stop = self.hypothesis_offsets[position : position + 2].tolist()
+        return [self._hypothesis(row) for row in range(start, stop)]
+
+    def _hypothesis(self, row: int) -> Hypothesis:
+        start, stop = self.token_offsets[row : row + 2]
+        token_ids = tuple(self.token_ids[start:stop].tolist())
+        text = self.alphabet.decode(token_ids)
+        return Hypothesis(text, token_ids, float(self.scores[row]), self, row)
+
+    def __iter__(self) -> Iterator[list[Hypothesis]]:
+        for i in range(len(self)):
+            yield self[i]
+
+    def __repr__(self) -> str:
+        return f"DecodedBatch({len(self)} lines, {len(self.token_offsets) - 1} hypotheses)"
+
+    def materialize(self) -> DecodedBatch:
+        """Compute log-probabilities and timesteps, let the matrices go, and return self."""
+        if self._batch is not None:
+            self._ids = list(self.ids)
+            self._scores, self._timesteps = self.scores, self.timesteps
+            self._log_probs = self.log_probs
+            self._batch = None
+        return self
+
+    def _only(self, row: int) -> DecodedBatch:
+        """Return a materialised batch of that one hypothesis."""
+        self.materialize()
+        start, stop = self.token_offsets[row : row + 2].tolist()
+        one = object.__new__(DecodedBatch)
+        one.alphabet = self.alphabet
+        one.token_ids = self.token_ids[start:stop].copy()
+        one.token_offsets = np.array([0, stop - start], dtype=np.int64)
+        one.hypothesis_offsets = np.array([0, 1], dtype=np.int64)
+        one._scores = self.scores[row : row + 1].copy()
+        one._log_probs = self.log_probs[row : row + 1].copy()
+        one._timesteps = self.timesteps[start:stop].copy()
+        one._batch = None
+        line = int(np.searchsorted(self.hypothesis_offsets, row, side="right")) - 1
+        one._ids = [self.ids[line]]
+        one._threads = 1
+        return one
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.materialize().__dict__
+
+
+def _cumulated(lengths: npt.ArrayLike) -> Int64Array:
+    counts = np.asarray(lengths, dtype=np.int64)
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
+def _joined(parts: Sequence[Int64Array]) -> Int64Array:
+    """Join offset arrays that each start at 0."""
+    return _cumulated(np.concatenate([np.diff(part) for part in parts]))

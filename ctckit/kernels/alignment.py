@@ -1,0 +1,222 @@
+"""Kernels over the alignments of given texts: their exact probability, and the best one.
+
+Both walk the lattice of Graves et al. (ICML 2006), section 4.1: a text of L tokens has L token
+states and L + 1 blank states; here the two kinds lie in two arrays. Token state k + 1 is token k,
+so that state 0 can hold what comes before the first token.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ctckit.kernels.jit import (
+    F32_2D,
+    I32_1D,
+    I64,
+    I64_1D,
+    OUT_F64_1D,
+    OUT_I32_1D,
+    VOID,
+    inline,
+    kernel,
+)
+
+LINEAR_LIMIT = -400.0
+"""Log-probability down to which sums of plain float64 probabilities are exact.
+
+Such a sum is rescaled when it falls under 1e-100, so a state is lost only where it is 1e-208 of
+the whole, and all of its alignments together are below that: nothing beside exp(-400) = 1e-174.
+"""
+
+
+@inline
+def _exp(x):  # type: ignore[no-untyped-def]
+    """exp for x <= 1 to a relative 1e-15, in a form that LLVM vectorises; 0 below -700."""
+    clamped = -700.0 if x < -700.0 else x
+    shifted = clamped * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2**52 rounds it
+    whole = shifted - 6755399441055744.0
+    rest = clamped - whole * 0.693147180369123816490
+    rest = rest - whole * 1.90821492927058770002e-10
+    value = 2.08767569878681e-09
+    value = value * rest + 2.50521083854417e-08
+    value = value * rest + 2.75573192239859e-07
+    value = value * rest + 2.75573192239859e-06
+    value = value * rest + 2.48015873015873e-05
+    value = value * rest + 1.98412698412698e-04
+    value = value * rest + 1.38888888888889e-03
+    value = value * rest + 8.33333333333333e-03
+    value = value * rest + 4.16666666666667e-02
+    value = value * rest + 1.66666666666667e-01
+    value = value * rest + 0.5
+    value = value * rest + 1.0
+    value = value * rest + 1.0
+    power = np.float64(shifted).view(np.int64) << np.int64(52)
+    result = np.int64(np.float64(value).view(np.int64) + power).view(np.float64)
+    return 0.0 if x < -700.0 else result
+
+
+@inline
+def _log_add(a, b):  # type: ignore[no-untyped-def]
+    if a < b:
+        a, b = b, a
+    if b == -np.inf:
+        return a
+    return a + np.log1p(np.exp(b - a))
+
+
+@inline
+def _log_prob_in_logs(log_probs, start, stop, tokens, blank, a, b):  # type: ignore[no-untyped-def]
+    """The forward pass in logarithms: slower, and nothing underflows."""
+    count = tokens.size
+    frames = stop - start
+    a[: count + 1] = -np.inf
+    b[: count + 1] = -np.inf
+    b[0] = 0.0
+    for t in range(frames):
+        at_blank = np.float64(log_probs[start + t, blank])
+        # A state is of use if the text can still begin before it and end after it.
+        first = max(0, count - (frames - t))
+        last = min(count, t + 1)
+        for k in range(last, first - 1, -1):
+            stay_blank = b[k]
+            b[k] = _log_add(stay_blank, a[k]) + at_blank
+            if k > 0:
+                token = tokens[k - 1]
+                total = _log_add(a[k], b[k - 1])
+                if k > 1 and token != tokens[k - 2]:
+                    total = _log_add(total, a[k - 1])
+                a[k] = total + np.float64(log_probs[start + t, token])
+    return _log_add(a[count], b[count]) if count else b[0]
+
+
+@kernel(VOID(F32_2D, I64_1D, I64_1D, I32_1D, I64_1D, I64, OUT_F64_1D), reorder_sums=True)
+def text_log_probs(log_probs, offsets, lines, token_ids, token_offsets, blank, out):  # type: ignore[no-untyped-def]
+    """Write the exact CTC log-probability of each text to `out`; -inf where none can spell it.
+
+    log_probs (sum of T, C), offsets (N + 1): matrices; lines (H): the matrix of each text;
+    token_ids, token_offsets (H + 1): the texts; out (H): float64.
+    """
+    longest = 0
+    for h in range(lines.size):
+        longest = max(longest, token_offsets[h + 1] - token_offsets[h])
+    a = np.zeros(longest + 2)
+    b = np.zeros(longest + 2)
+    next_a = np.zeros(longest + 2)
+    next_b = np.zeros(longest + 2)
+    emit = np.zeros(longest + 2)
+    skip = np.zeros(longest + 2)
+    for h in range(lines.size):
+        tokens = token_ids[token_offsets[h] : token_offsets[h + 1]]
+        start = offsets[lines[h]]
+        stop = offsets[lines[h] + 1]
+        count = tokens.size
+        needed = count
+        for k in range(count):
+            fresh = k == 0 or tokens[k] != tokens[k - 1]
+            skip[k] = 1.0 if fresh else 0.0
+            needed += 0 if fresh else 1
+        if stop - start < needed:
+            out[h] = -np.inf
+            continue
+        a[: count + 1] = 0.0
+        b[: count + 1] = 0.0
+        next_a[0] = 0.0
+        b[0] = 1.0
+        log_scale = 0.0
+        total = 1.0
+        for t in range(start, stop):
+            for k in range(count):
+                emit[k] = _exp(np.float64(log_probs[t, tokens[k]]))
+            at_blank = _exp(np.float64(log_probs[t, blank]))
+            total = 0.0
+            for k in range(count):
+                value = (a[k + 1] + b[k] + skip[k] * a[k]) * emit[k]
+                next_a[k + 1] = value
+                total += value
+            for k in range(count + 1):
+                value = (b[k] + a[k]) * at_blank
+                next_b[k] = value
+                total += value
+            a, next_a = next_a, a
+            b, next_b = next_b, b
+            if total < 1e-100:
+                if total == 0.0:
+                    break
+                for k in range(count + 1):
+                    a[k] /= total
+                    b[k] /= total
+                log_scale += np.log(total)
+        result = -np.inf
+        if total > 0.0 and a[count] + b[count] > 0.0:
+            result = np.log(a[count] + b[count]) + log_scale
+        if result < LINEAR_LIMIT:
+            result = _log_prob_in_logs(log_probs, start, stop, tokens, blank, a, b)
+        out[h] = min(result, 0.0)
+
+
+@kernel(VOID(F32_2D, I64_1D, I64_1D, I32_1D, I64_1D, I64, OUT_I32_1D))
+def text_timesteps(log_probs, offsets, lines, token_ids, token_offsets, blank, out):  # type: ignore[no-untyped-def]
+    """Write the first frame of each token on the likeliest alignment of each text to `out`.
+
+    Arguments as in `text_log_probs`; out has the shape of token_ids. All -1 for a text that no
+    alignment spells. Of equally likely alignments the one that moves on latest is taken.
+    """
+    longest = 0
+    largest = 0
+    for h in range(lines.size):
+        count = token_offsets[h + 1] - token_offsets[h]
+        frames = offsets[lines[h] + 1] - offsets[lines[h]]
+        longest = max(longest, count)
+        largest = max(largest, frames * (count + 1))
+    a = np.zeros(longest + 2)
+    b = np.zeros(longest + 2)
+    # From where the best way came: 0 the same state, 1 the blank before, 2 the token before.
+    token_from = np.zeros(largest, dtype=np.uint8)
+    blank_from = np.zeros(largest, dtype=np.uint8)
+    for h in range(lines.size):
+        first_token = token_offsets[h]
+        tokens = token_ids[first_token : token_offsets[h + 1]]
+        start = offsets[lines[h]]
+        frames = offsets[lines[h] + 1] - start
+        count = tokens.size
+        if count == 0:
+            continue
+        width = count + 1
+        a[:width] = -np.inf
+        b[:width] = -np.inf
+        b[0] = 0.0
+        for t in range(frames):
+            at_blank = np.float64(log_probs[start + t, blank])
+            row = t * width
+            for k in range(min(count, t + 1), max(0, count - (frames - t)) - 1, -1):
+                came_from = 0
+                if k > 0:
+                    best = a[k]
+                    if b[k - 1] > best:
+                        best = b[k - 1]
+                        came_from = 1
+                    if k > 1 and tokens[k - 1] != tokens[k - 2] and a[k - 1] > best:
+                        best = a[k - 1]
+                        came_from = 2
+                    token_from[row + k] = came_from
+                    blank_is_from_token = a[k] > b[k]
+                    b[k] = max(a[k], b[k]) + at_blank
+                    a[k] = best + np.float64(log_probs[start + t, tokens[k - 1]])
+                    blank_from[row + k] = 2 if blank_is_from_token else 0
+                else:
+                    b[0] += at_blank
+                    blank_from[row] = 0
+        if max(a[count], b[count]) == -np.inf:
+            out[first_token : first_token + count] = -1
+            continue
+        k = count
+        on_blank = b[count] > a[count]
+        for t in range(frames - 1, -1, -1):
+            if on_blank:
+                on_blank = blank_from[t * width + k] == 0
+            else:
+                came_from = token_from[t * width + k]
+                if came_from != 0:
+                    out[first_token + k - 1] = t
+                    k -= 1
+                    on_blank = came_from == 1

@@ -1,0 +1,104 @@
+"""The one decorator under which every numba kernel is compiled, and the array types it uses.
+
+Kernels have explicit signatures, so that importing a kernel's module compiles it (or loads it
+from numba's cache) and no call ever compiles a second version. Input arrays are declared
+read-only: numba passes writable arrays to them too, and memory maps need it.
+
+A function that is cached in one file is not compiled again when a function that it calls in
+another file changes: keep a kernel and all that it calls in one file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import njit, types
+from numba.core import event
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+F32 = types.float32
+F64 = types.float64
+I32 = types.int32
+I64 = types.int64
+BOOL = types.boolean
+F32_2D = types.Array(F32, 2, "C", readonly=True)
+F32_1D = types.Array(F32, 1, "C", readonly=True)
+F64_1D = types.Array(F64, 1, "C", readonly=True)
+I32_1D = types.Array(I32, 1, "C", readonly=True)
+I64_1D = types.Array(I64, 1, "C", readonly=True)
+U8_1D = types.Array(types.uint8, 1, "C", readonly=True)
+U64_1D = types.Array(types.uint64, 1, "C", readonly=True)
+OUT_F32_2D = types.Array(F32, 2, "C")
+OUT_F64_1D = types.Array(F64, 1, "C")
+OUT_I32_1D = types.Array(I32, 1, "C")
+OUT_I64_1D = types.Array(I64, 1, "C")
+VOID = types.void
+
+
+class _CompileNotice(event.Listener):
+    """Says once a process, on stderr, that kernels are being compiled."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        dispatcher = event.data["dispatcher"]
+        if not self.said and getattr(dispatcher.py_func, "__ctckit_kernel__", False):
+            self.said = True
+            print(
+                "ctckit: compiling kernels for this machine (a few seconds, once; then cached)",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+_notice = _CompileNotice()
+event.register("numba:compile", _notice)
+
+
+def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function], Function]:
+    """Compile a function for `signature` with caching and without the interpreter lock.
+
+    Where no cache folder can be written, or the disk is full, it compiles each time.
+    `reorder_sums` lets LLVM add floats in any order, which a vectorised sum needs; the rest of
+    fastmath stays off everywhere, since -inf is data here.
+    """
+    fastmath = {"contract", "reassoc", "nsz"} if reorder_sums else {"contract"}
+
+    def decorate(function: Function) -> Function:
+        function.__ctckit_kernel__ = True  # type: ignore[attr-defined]
+        try:
+            dispatcher = njit(cache=True, nogil=True, fastmath=fastmath)(function)
+        except RuntimeError:  # numba: "no locator available": nowhere to write a cache
+            return njit(signature, nogil=True, fastmath=fastmath)(function)  # type: ignore[no-any-return]
+        if hasattr(dispatcher, "compile"):  # not so under NUMBA_DISABLE_JIT
+            _tolerate_full_disk(dispatcher)
+            dispatcher.compile(signature)
+            dispatcher.disable_compile()
+        return dispatcher  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def inline(function: Function) -> Function:
+    """Compile a helper that kernels of the same file call; it is not cached by itself."""
+    return njit(nogil=True, fastmath={"contract"})(function)  # type: ignore[no-any-return]
+
+
+def _tolerate_full_disk(dispatcher: Any) -> None:
+    """Let a failed write of the cache cost a later compilation, not this run."""
+    save = dispatcher._cache.save_overload
+
+    def save_or_skip(*args: Any) -> None:
+        try:
+            save(*args)
+        except OSError:
+            return
+
+    dispatcher._cache.save_overload = save_or_skip

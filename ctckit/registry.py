@@ -1,0 +1,123 @@
+"""Which decoders are installed, and how to load one. Listing them imports none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from ctckit.alphabet import Alphabet
+from ctckit.decoders.base import Decoder
+from ctckit.errors import NotFoundError, PluginError, did_you_mean
+
+GROUP = "ctckit.decoders"
+
+
+@dataclass(frozen=True)
+class DecoderInfo:
+    """An installed decoder, as its distribution's metadata tell.
+
+    Attributes
+    ----------
+    name : what `load_decoder` takes
+    distribution, version : of the package that registers it
+    summary : that distribution's
+    """
+
+    name: str
+    distribution: str
+    version: str
+    summary: str
+
+    @property
+    def owner(self) -> str:
+        """The distribution and its version."""
+        return f"{self.distribution} {self.version}"
+
+
+def list_decoders() -> list[DecoderInfo]:
+    """Return every installed decoder by name; imports no plugin, so broken ones are there too."""
+    return [_info(point) for point in _entry_points()]
+
+
+def decoder_class(name: str) -> type[Decoder]:
+    """Return the class that is registered as `name`, importing it.
+
+    Raises
+    ------
+    NotFoundError : no such decoder
+    PluginError : two distributions register the name, or the plugin cannot be imported
+    """
+    return _load(_find(name))
+
+
+def load_decoder(name: str, alphabet: Alphabet, **options: Any) -> Decoder:
+    """Make an installed decoder.
+
+    Parameters
+    ----------
+    name : as `list_decoders` gives it
+    alphabet : of the matrices that it will decode
+    options : the decoder's, by keyword
+
+    Raises
+    ------
+    NotFoundError : no such decoder, or it has no such option
+    InvalidValueError : an option's value breaks its rule
+    PluginError : two distributions register the name, or the plugin cannot be imported
+
+    Examples
+    --------
+    >>> decoder = load_decoder("beamsearch", Alphabet(["a", "b", ""], blank=2), beam_width=10)
+    >>> decoder.beam_width
+    10
+    """
+    point = _find(name)
+    decoder = _load(point)(alphabet, **options)
+    decoder.label = f"'{name}' of {_info(point).owner}"
+    return decoder
+
+
+def _entry_points() -> list[EntryPoint]:
+    return sorted(entry_points(group=GROUP), key=lambda point: (point.name, _info(point).owner))
+
+
+def _info(point: EntryPoint) -> DecoderInfo:
+    if point.dist is None:
+        return DecoderInfo(point.name, "unknown", "", "")
+    summary = point.dist.metadata.get("Summary") or ""
+    return DecoderInfo(point.name, point.dist.name, point.dist.version, summary)
+
+
+def _find(name: str) -> EntryPoint:
+    points = _entry_points()
+    found = [point for point in points if point.name == name]
+    if not found:
+        names = sorted({point.name for point in points})
+        raise NotFoundError(
+            f"decoder must be installed, got {name!r};{did_you_mean(str(name), names)} "
+            f"installed: {', '.join(names)}"
+        )
+    if len(found) > 1:
+        owners = " and ".join(_info(point).owner for point in found)
+        raise PluginError(
+            f"decoder names must be unique, got {name!r} from {owners}; uninstall one"
+        )
+    return found[0]
+
+
+def _load(point: EntryPoint) -> type[Decoder]:
+    where = f"decoder {point.name!r} of {_info(point).owner}"
+    try:
+        loaded = point.load()
+    except Exception as error:
+        raise PluginError(
+            f"{where} must be importable, got {type(error).__name__}: {error}; "
+            "reinstall or uninstall that distribution"
+        ) from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Decoder)):
+        raise PluginError(
+            f"{where} must be a subclass of ctckit.Decoder, got {loaded!r} from "
+            f"{point.value!r}; tell its author"
+        )
+    return loaded
