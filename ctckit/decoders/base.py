@@ -117,8 +117,7 @@ class Decoder(abc.ABC):
                     f"decoder {self.label} failed on matrices {bounds[0]} to {bounds[1] - 1}: "
                     f"{type(error).__name__}: {error}"
                 ) from error
-            self._check_result(result, chunk, n_best)
-            return result
+            return self._checked_result(result, chunk, n_best)
 
         results = map_in_threads(run, split(batch.offsets, workers), workers)
         return DecodedBatch(batch, SearchResult.concatenate(results), workers)
@@ -133,10 +132,17 @@ class Decoder(abc.ABC):
         self.check_n_best(number)
         return number
 
-    def _check_result(self, result: Any, batch: MatrixBatch, n_best: int) -> None:
+    def _checked_result(self, result: Any, batch: MatrixBatch, n_best: int) -> SearchResult:
         fault = _fault_of(result, batch, n_best)
         if fault:
             raise PluginError(f"decoder {self.label} returned {fault}; this is a fault of it")
+        scores = result.scores
+        return SearchResult(  # the arrays as the kernels take them; no copy where they are so
+            np.ascontiguousarray(result.token_ids, dtype=np.int32),
+            np.ascontiguousarray(result.token_offsets, dtype=np.int64),
+            np.ascontiguousarray(result.hypothesis_offsets, dtype=np.int64),
+            None if scores is None else np.ascontiguousarray(scores, dtype=np.float64),
+        )
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={getattr(self, name)!r}" for name in self.options)
@@ -167,9 +173,10 @@ def _fault_of(result: Any, batch: MatrixBatch, n_best: int) -> str | None:
         if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in kinds:
             return f"{name} that is not a one-dimensional integer array"
     counts = np.diff(result.hypothesis_offsets)
+    lines = len(result.hypothesis_offsets) - 1
     hypotheses = len(result.token_offsets) - 1
-    if len(counts) != len(batch):
-        return f"{len(counts)} lines for {len(batch)} matrices"
+    if lines != len(batch):
+        return f"{lines} lines for {len(batch)} matrices"
     if result.hypothesis_offsets[0] != 0 or result.hypothesis_offsets[-1] != hypotheses:
         return f"hypothesis_offsets that do not span the {hypotheses} hypotheses"
     wrong = np.flatnonzero((counts < 1) | (counts > n_best))
