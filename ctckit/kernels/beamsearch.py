@@ -28,11 +28,14 @@ from ctckit.kernels.jit import (
 )
 
 NONE = np.uint32(0xFFFFFFFF)
-MANY_CLASSES = 12
-"""Candidate classes from which on they are tried in falling order, so that many need not be."""
-FEW = 8
-"""Entries up to which the weakest are removed one by one rather than by bisection."""
 BLOCK = 16
+"""Classes that are compared with the threshold at once before they are looked at singly."""
+LANES = 32
+"""Slots are padded to a multiple of this, so that vectorised loops have no remainder."""
+FEW = 3
+"""Classes up to which all prefixes are tried with them, in no order."""
+PARENT, TOKEN, FIRST_CHILD, SIBLING, SLOT = range(5)
+"""Columns of the table of trie nodes."""
 LARGEST = np.int64(0x7FFFFFFFFFFFFFFF)
 RESCALE_BELOW = 1e-100
 RESCALE = 2.0**300
@@ -66,10 +69,20 @@ def _exp(x):  # type: ignore[no-untyped-def]
 
 
 @inline
+def _log_at_most(x):  # type: ignore[no-untyped-def]
+    """Return a float32 that is at most log(x), and at least log(x) - 0.07, for 0 < x <= 1.
+
+    A float's bits, read as an integer, are its logarithm with the mantissa taken as linear.
+    """
+    log2 = np.float64(np.float64(x).view(np.int64) - (np.int64(1023) << 52)) * 2.0**-52
+    return np.float32(log2 * 0.6931471805599453 * 1.000001 - 1e-6)
+
+
+@inline
 def _candidate_classes(row, log_threshold, blank, classes):  # type: ignore[no-untyped-def]
     """Collect the classes above a log-probability, but the blank; returns how many."""
-    size = row.size
     found = 0
+    size = row.size
     start = 0
     while start + BLOCK <= size:
         above = np.int32(0)
@@ -77,120 +90,79 @@ def _candidate_classes(row, log_threshold, blank, classes):  # type: ignore[no-u
             above |= np.int32(row[c] > log_threshold)
         if above:
             for c in range(start, start + BLOCK):
-                if row[c] > log_threshold and c != blank:
-                    classes[found] = c
-                    found += 1
+                classes[found] = c
+                found += np.int64(row[c] > log_threshold)
         start += BLOCK
     for c in range(start, size):
-        if row[c] > log_threshold and c != blank:
-            classes[found] = c
-            found += 1
+        classes[found] = c
+        found += np.int64(row[c] > log_threshold)
+    if row[blank] > log_threshold:
+        found -= 1
+        for k in range(found):
+            if classes[k] == blank:
+                classes[k] = classes[found]
+                break
     return found
 
 
 @inline
-def _cut(bits, count, keep):  # type: ignore[no-untyped-def]
-    """Return the `keep`-th largest of `count` non-negative floats, all given by their bits.
+def _cut(bits, count, keep, low):  # type: ignore[no-untyped-def]
+    """Return a value that exactly the `keep` largest of `count` floats reach, all as bits.
 
-    Bisection; it stops early at any value that exactly `keep` reach.
+    A search by quarters in the order of the floats' bits. low : a value that at least `keep` of them reach.
+    Of floats that tie at the cut the last ones are set to zero. Writes zeros behind the floats.
     """
-    low = LARGEST
-    high = np.int64(0)
-    for i in range(count):
-        low = min(low, bits[i])
+    cells = (count + LANES - 1) // LANES * LANES
+    bits[count:cells] = 0
+    high = low
+    for i in range(cells):
         high = max(high, bits[i])
-    # Always: at least `keep` reach low; fewer than `keep` reach high + 1.
+    # Always: at least `keep` reach low, and fewer than `keep` reach high + 1. Three cuts a pass
+    # take little longer than one.
     while low < high:
-        middle = low + ((high - low + 1) >> 1)
-        reached = 0
-        for i in range(count):
-            reached += np.int64(bits[i] >= middle)
-        if reached == keep:
-            return middle
-        if reached > keep:
-            low = middle
+        step = (high - low + 3) >> 2
+        first, second, third = low + step, low + 2 * step, low + 3 * step
+        reach_first = 0
+        reach_second = 0
+        reach_third = 0
+        for i in range(cells):
+            value = bits[i]
+            reach_first += np.int64(value >= first)
+            reach_second += np.int64(value >= second)
+            reach_third += np.int64(value >= third)
+        if reach_second >= keep:
+            if reach_second == keep:
+                return second
+            if reach_third >= keep:
+                if reach_third == keep:
+                    return third
+                low = third
+            else:
+                low = second
+                high = min(high, third - 1)
+        elif reach_first >= keep:
+            if reach_first == keep:
+                return first
+            low = first
+            high = second - 1
         else:
-            high = middle - 1
+            high = first - 1
+    surplus = -keep
+    for i in range(cells):
+        surplus += np.int64(bits[i] >= low)
+    for i in range(count - 1, -1, -1):
+        if surplus > 0 and bits[i] == low:
+            bits[i] = 0
+            surplus -= 1
     return low
 
 
 @inline
-def _mark_removed(bits, count, keep, removed):  # type: ignore[no-untyped-def]
-    """Set removed[i] for all but the `keep` largest of `count` floats; of ties the first stay.
-
-    The bits of what is removed may be overwritten.
-    """
-    excess = count - keep
-    if excess <= FEW:
-        for i in range(count):
-            removed[i] = 0
-        for _ in range(excess):
-            weakest = LARGEST
-            for i in range(count):
-                weakest = min(weakest, bits[i])
-            where = np.int64(0)
-            for i in range(count):
-                where = max(where, np.int64(i) if bits[i] == weakest else np.int64(0))
-            removed[where] = 1
-            bits[where] = LARGEST
-        return
-    threshold = _cut(bits, count, keep)
-    above = 0
-    for i in range(count):
-        above += np.int64(bits[i] > threshold)
-    ties = keep - above
-    for i in range(count):
-        if bits[i] > threshold:
-            removed[i] = 0
-        elif bits[i] == threshold and ties > 0:
-            removed[i] = 0
-            ties -= 1
-        else:
-            removed[i] = 1
-
-
-@inline
-def _strongest_classes(row, classes, found, keep, probs, bits, ranks):  # type: ignore[no-untyped-def]
-    """Sort candidate classes, falling, the lower class first among equals; return how many stay.
-
-    Of more than `keep` the weakest are dropped. probs (bits is its view) is scratch.
-    """
-    if found > keep:
-        for k in range(found):
-            probs[k] = -1.0 / min(np.float64(row[classes[k]]), -1e-30)  # positive, same order
-        threshold = _cut(bits, found, keep)
-        above = 0
-        for k in range(found):
-            above += np.int64(bits[k] > threshold)
-        ties = keep - above
-        kept = 0
-        for k in range(found):
-            if bits[k] > threshold or (bits[k] == threshold and ties > 0):
-                ties -= np.int64(bits[k] == threshold)
-                classes[kept] = classes[k]
-                kept += 1
-        found = kept
-    for k in range(found):
-        probs[k] = np.float64(row[classes[k]])
-    for k in range(found):
-        mine = probs[k]
-        rank = np.int64(0)
-        for m in range(k):
-            rank += np.int64(probs[m] >= mine)
-        for m in range(k + 1, found):
-            rank += np.int64(probs[m] > mine)
-        ranks[rank] = classes[k]
-    for k in range(found):
-        classes[k] = ranks[k]
-    return found
-
-
-@inline
-def _drop(values, threshold, start, count, from_slot, from_class):  # type: ignore[no-untyped-def]
-    """Close up the entries from `start` on that reach a threshold; returns the new count."""
+def _drop(values, bits, cut, start, count, from_slot, from_class):  # type: ignore[no-untyped-def]
+    """Close up the entries from `start` on that reach a cut; returns the new count."""
     kept = start
     for k in range(start, count):
-        if values[k] >= threshold:
+        if bits[k] >= cut:
             values[kept] = values[k]
             from_slot[kept] = from_slot[k]
             from_class[kept] = from_class[k]
@@ -199,7 +171,88 @@ def _drop(values, threshold, start, count, from_slot, from_class):  # type: igno
 
 
 @inline
-def _relink(size, other, node, label, parents, slots, source, parent_slot, head, link):  # type: ignore[no-untyped-def]
+def _order_slots(bits, size, strongest, order, starts):  # type: ignore[no-untyped-def]
+    """Write the slots to `order` by falling power of two of their mass; returns how many.
+
+    bits : the masses, strongest : the largest of them, as bits. Slots below 2**-63 of it come
+    last, in no order; they are not in the number returned. starts (65) is scratch.
+    """
+    starts[:] = 0
+    for j in range(size):
+        bucket = min((strongest >> 52) - (bits[j] >> 52), np.int64(63))
+        starts[bucket + 1] += 1
+    for b in range(64):
+        starts[b + 1] += starts[b]
+    ordered = starts[63]
+    for j in range(size):
+        bucket = min((strongest >> 52) - (bits[j] >> 52), np.int64(63))
+        order[starts[bucket]] = j
+        starts[bucket] += 1
+    return ordered
+
+
+@inline
+def _extend(c, at_class, threshold, order, ordered, size, other, mass, base, head, link, parent_slot, values, from_slot, from_class, count):  # type: ignore[no-untyped-def]
+    """Append what prefixes followed by class c are worth, where that is over the threshold.
+
+    Returns the new count. order, ordered : of `_order_slots`, or ordered = 0 for no order; base is
+    a copy of `mass`, and is one again afterwards.
+    """
+    first = head[c]
+    m = first
+    while m != NONE:  # a prefix that ends in c needs a blank before another c
+        base[m] = mass[other + m]
+        m = link[m]
+    m = first
+    while m != NONE:  # and a child that is in the beam has had its share already
+        if parent_slot[m] != NONE:
+            base[parent_slot[m]] = 0.0
+        m = link[m]
+    k = np.int64(0)
+    while k < ordered and mass[order[k]] * 2.0 * at_class > threshold:
+        j = order[k]
+        value = base[j] * at_class
+        values[count] = value
+        from_slot[count] = j
+        from_class[count] = c
+        count += np.int64(value > threshold)
+        k += 1
+    if k == ordered:
+        for n in range(ordered, size):
+            j = order[n]
+            value = base[j] * at_class
+            values[count] = value
+            from_slot[count] = j
+            from_class[count] = c
+            count += np.int64(value > threshold)
+    m = first
+    while m != NONE:
+        base[m] = mass[m]
+        if parent_slot[m] != NONE:
+            base[parent_slot[m]] = mass[parent_slot[m]]
+        m = link[m]
+    return count
+
+
+@inline
+def _child(trie, parent, token, made):  # type: ignore[no-untyped-def]
+    """Return the node of `parent` + `token`: the one that there is, or number `made`, set up."""
+    child = trie[parent, FIRST_CHILD]
+    while child != NONE:
+        if trie[child, TOKEN] == token:
+            return child
+        child = trie[child, SIBLING]
+    child = np.uint32(made)
+    trie[child, PARENT] = parent
+    trie[child, TOKEN] = token
+    trie[child, FIRST_CHILD] = NONE
+    trie[child, SIBLING] = trie[parent, FIRST_CHILD]
+    trie[parent, FIRST_CHILD] = child
+    return child
+
+
+@inline
+def _relink(size, other, node, label, trie, source, parent_slot, head, link):  # type: ignore[no-untyped-def]
     """Find each prefix's parent among the survivors, and chain the prefixes of one last token.
 
     source[j] points into `mass`: to the parent's total, or to its blank part where the parent ends
@@ -207,7 +260,7 @@ def _relink(size, other, node, label, parents, slots, source, parent_slot, head,
     """
     for j in range(size):
         token = label[j]
-        above = slots[parents[node[j]]] if node[j] != 0 else NONE
+        above = trie[trie[node[j], PARENT], SLOT] if node[j] != 0 else NONE
         parent_slot[j] = above
         if above == NONE:
             source[j] = other - 1
@@ -245,172 +298,179 @@ def beam_search(  # type: ignore[no-untyped-def]
     longest = 0
     for i in range(lines):
         longest = max(longest, offsets[i + 1] - offsets[i])
-    # A slot a surviving prefix. `mass` holds their totals, a cell that stays zero, their blank
-    # parts, and another such cell.
-    other = width + 1
+    # A slot a surviving prefix, padded. `mass` holds their totals, cells that stay zero, and
+    # their blank parts. Padding has no mass and the blank's label.
+    padded = (width + LANES - 1) // LANES * LANES
+    other = padded + LANES
     mass = np.zeros(2 * other)
     mass_bits = mass.view(np.int64)
-    ends_token = np.zeros(width)
+    ends_token = np.zeros(padded)
     node = np.zeros(width, dtype=np.uint32)
-    label = np.zeros(width, dtype=np.uint32)
-    source = np.zeros(width, dtype=np.uint32)
+    label = np.full(padded, blank, dtype=np.uint32)
+    source = np.full(padded, other - 1, dtype=np.uint32)
     parent_slot = np.zeros(width, dtype=np.uint32)
     link = np.zeros(width, dtype=np.uint32)
     head = np.full(n_classes, NONE, dtype=np.uint32)
-    emit = np.zeros(width)
-    base = np.zeros(width)
+    emit = np.zeros(padded)
+    inflow = np.zeros(padded)
+    base = np.zeros(padded)
+    unordered = np.arange(width).astype(np.uint32)
+    slot_order = np.zeros(width, dtype=np.uint32)
+    starts = np.zeros(65, dtype=np.int64)
     # What competes in a frame: the survivors' values first, then the new prefixes'.
-    room = 4 * width + 64
-    values = np.zeros(room + width)
+    crowded = 2 * width + max(width // 2, 16)
+    room = crowded + width
+    values = np.zeros(room + 2 * padded)
     bits = values.view(np.int64)
-    removed = np.zeros(room + width, dtype=np.uint8)
-    from_slot = np.zeros(room + width, dtype=np.uint32)
-    from_class = np.zeros(room + width, dtype=np.uint32)
-    classes = np.zeros(n_classes, dtype=np.uint32)
-    ranks = np.zeros(n_classes, dtype=np.uint32)
+    from_slot = np.zeros(room + padded, dtype=np.uint32)
+    from_class = np.zeros(room + padded, dtype=np.uint32)
+    classes = np.zeros(n_classes + 1, dtype=np.uint32)
     probs = np.zeros(n_classes)
     prob_bits = probs.view(np.int64)
     new_node = np.zeros(width, dtype=np.uint32)
-    new_from = np.zeros(width, dtype=np.uint32)
+    new_from = np.zeros(width + 1, dtype=np.uint32)
     free = np.zeros(width, dtype=np.uint32)
-    # Trie nodes; only what is made is ever written or read.
-    nodes = longest * width + 1
-    tokens = np.empty(nodes, dtype=np.uint32)
-    parents = np.empty(nodes, dtype=np.uint32)
-    first_child = np.empty(nodes, dtype=np.uint32)
-    sibling = np.empty(nodes, dtype=np.uint32)
-    slots = np.empty(nodes, dtype=np.uint32)
+    # The prefixes that ever survived a frame; a row is written when it is made.
+    trie = np.empty((longest * width + 1, 8), dtype=np.uint32)
 
     written = 0
     hypotheses = 0
     token_offsets[0] = 0
     hypothesis_offsets[0] = 0
     for i in range(lines):
+        mass[:] = 0.0
+        ends_token[:] = 0.0
+        label[:] = blank
+        source[:] = other - 1
         made = 1
-        tokens[0] = blank
-        parents[0] = 0
-        first_child[0] = NONE
-        slots[0] = 0
+        trie[0, PARENT] = 0
+        trie[0, FIRST_CHILD] = NONE
+        trie[0, SLOT] = 0
         node[0] = 0
-        label[0] = blank
         mass[other] = 1.0  # the blank part of the empty prefix
-        ends_token[0] = 0.0
         size = 1
         log_scale = 0.0
-        _relink(size, other, node, label, parents, slots, source, parent_slot, head, link)
+        _relink(size, other, node, label, trie, source, parent_slot, head, link)
         for t in range(offsets[i], offsets[i + 1]):
             row = log_probs[t]
-            for j in range(size):
-                mass[j] = mass[other + j] + ends_token[j]
+            cells = (size + LANES - 1) // LANES * LANES
             strongest = np.int64(0)
-            for j in range(size):
+            for j in range(cells):
+                mass[j] = mass[other + j] + ends_token[j]
                 strongest = max(strongest, mass_bits[j])
             top = np.int64(strongest).view(np.float64)
             if top < RESCALE_BELOW:
-                for j in range(size):
+                for j in range(cells):
                     mass[j] *= RESCALE
                     mass[other + j] *= RESCALE
                     ends_token[j] *= RESCALE
+                strongest += 300 << 52
                 top *= RESCALE
                 log_scale -= LOG_RESCALE
 
             # Each prefix goes on with a blank, with its last token, or as its parent's child.
             at_blank = _exp(np.float64(row[blank]))
-            for j in range(size):
+            for j in range(cells):
                 emit[j] = np.float64(row[label[j]])
-            for j in range(size):
-                emit[j] = _exp(emit[j])
-            for j in range(size):
-                ends_token[j] = (ends_token[j] + mass[source[j]]) * emit[j]
-                values[j] = mass[j] * at_blank + ends_token[j]
+                inflow[j] = mass[source[j]]
+            for j in range(cells):
+                ends_token[j] = (ends_token[j] + inflow[j]) * _exp(emit[j])
             log_threshold = np.float32(-np.inf)
             threshold = 0.0
+            weakest = np.int64(0)
             if size == width:
+                for j in range(cells):
+                    values[j] = mass[j] * at_blank + ends_token[j]
+                for j in range(size, cells):
+                    values[j] = np.inf
                 weakest = LARGEST
-                for j in range(size):
+                for j in range(cells):
                     weakest = min(weakest, bits[j])
                 threshold = np.int64(weakest).view(np.float64)
                 if threshold > 0.0:
-                    # The slack is for the rounding of the logarithm to float32.
-                    log_threshold = np.float32(np.log(threshold / top) * 1.000001 - 1e-6)
+                    log_threshold = _log_at_most(threshold / top)
+            else:
+                for j in range(size):
+                    values[j] = mass[j] * at_blank + ends_token[j]
 
             count = size
             found = _candidate_classes(row, log_threshold, blank, classes)
-            if found > MANY_CLASSES:
-                # A prefix has at most width children in the beam already, so that its `width`
-                # best new children are among its 2 * width + 1 likeliest classes.
-                found = _strongest_classes(
-                    row, classes, found, 2 * width + 1, probs, prob_bits, ranks
-                )
-            for k in range(found):
-                probs[k] = np.float64(row[classes[k]])
-            for k in range(found):
-                probs[k] = _exp(probs[k])
-            for k in range(found):
-                at_class = probs[k]
-                if at_class * top <= threshold:
-                    continue
-                c = classes[k]
-                if count + size > room:
-                    threshold = np.int64(_cut(bits, count, width)).view(np.float64)
-                    count = _drop(values, threshold, size, count, from_slot, from_class)
-                for j in range(size):
+            known_cut = np.int64(0)
+            if found > 0:
+                for k in range(found):
+                    probs[k] = np.float64(row[classes[k]])
+                for k in range(found):
+                    probs[k] = _exp(probs[k])
+                for j in range(cells):
                     base[j] = mass[j]
-                m = head[c]
-                while m != NONE:  # a prefix that ends in c needs a blank before another c
-                    base[m] = mass[other + m]
-                    m = link[m]
-                m = head[c]
-                while m != NONE:  # and a child that is in the beam has had its share above
-                    if parent_slot[m] != NONE:
-                        base[parent_slot[m]] = 0.0
-                    m = link[m]
-                for j in range(size):
-                    value = base[j] * at_class
-                    if value > threshold:
-                        values[count] = value
-                        from_slot[count] = j
-                        from_class[count] = c
-                        count += 1
-            for j in range(size):
+                # The likeliest class first: with its children there, few others can survive.
+                best = np.int64(-1)
+                for k in range(found):
+                    best = max(best, prob_bits[k])
+                likeliest = np.int64(0)
+                for k in range(found):
+                    likeliest = max(likeliest, np.int64(k) if prob_bits[k] == best else 0)
+                count = _extend(
+                    classes[likeliest], probs[likeliest], threshold, unordered, 0, size, other,
+                    mass, base, head, link, parent_slot, values, from_slot, from_class, count,
+                )
+                probs[likeliest] = 0.0
+                if count > width:
+                    weakest = _cut(bits, count, width, weakest)
+                    known_cut = weakest
+                    threshold = np.int64(weakest).view(np.float64)
+                    count = _drop(values, bits, weakest, size, count, from_slot, from_class)
+                left = 0
+                for k in range(found):
+                    at_class = probs[k]
+                    probs[left] = at_class
+                    classes[left] = classes[k]
+                    left += np.int64(at_class * top > threshold)
+                order = unordered
+                ordered = np.int64(0)
+                if left > FEW:
+                    order = slot_order
+                    ordered = _order_slots(mass_bits, size, strongest, order, starts)
+                for k in range(left):
+                    if count > crowded:
+                        weakest = _cut(bits, count, width, weakest)
+                        known_cut = weakest
+                        threshold = np.int64(weakest).view(np.float64)
+                        count = _drop(values, bits, weakest, size, count, from_slot, from_class)
+                    if probs[k] * top <= threshold:
+                        continue
+                    before = count
+                    count = _extend(
+                        classes[k], probs[k], threshold, order, ordered, size, other, mass,
+                        base, head, link, parent_slot, values, from_slot, from_class, count,
+                    )
+                    if count > before:
+                        known_cut = np.int64(0)
+            for j in range(cells):
                 mass[other + j] = mass[j] * at_blank
             if count == size:
                 continue
 
-            n_free = 0
+            cut = known_cut
+            if cut == 0 and count > width:
+                cut = _cut(bits, count, width, weakest)
             n_new = 0
-            if count > width:
-                _mark_removed(bits, count, width, removed)
-            else:
-                for k in range(count):
-                    removed[k] = 0
             for k in range(size, count):
-                if not removed[k]:
-                    new_from[n_new] = k
-                    n_new += 1
+                new_from[n_new] = k
+                n_new += np.int64(bits[k] >= cut)
             if n_new == 0:
                 continue
+            n_free = 0
             for j in range(size):
                 head[label[j]] = NONE
-                if removed[j]:
-                    slots[node[j]] = NONE
+                if bits[j] < cut:
+                    trie[node[j], SLOT] = NONE
                     free[n_free] = j
                     n_free += 1
             for n in range(n_new):
                 k = new_from[n]
-                parent = node[from_slot[k]]
-                child = first_child[parent]
-                while child != NONE and tokens[child] != from_class[k]:
-                    child = sibling[child]
-                if child == NONE:
-                    child = np.uint32(made)
-                    made += 1
-                    tokens[child] = from_class[k]
-                    parents[child] = parent
-                    sibling[child] = first_child[parent]
-                    first_child[parent] = child
-                    first_child[child] = NONE
-                new_node[n] = child
+                new_node[n] = _child(trie, node[from_slot[k]], from_class[k], made)
+                made += np.int64(new_node[n] == made)
             for n in range(n_new):
                 if n < n_free:
                     j = np.int64(free[n])
@@ -419,13 +479,14 @@ def beam_search(  # type: ignore[no-untyped-def]
                     size += 1
                 node[j] = new_node[n]
                 label[j] = from_class[new_from[n]]
-                slots[node[j]] = j
+                trie[node[j], SLOT] = j
                 mass[other + j] = 0.0
                 ends_token[j] = values[new_from[n]]
-            _relink(size, other, node, label, parents, slots, source, parent_slot, head, link)
+            _relink(size, other, node, label, trie, source, parent_slot, head, link)
 
         for j in range(size):
             values[j] = mass[other + j] + ends_token[j]
+            head[label[j]] = NONE
         for _ in range(min(n_best, size)):
             best = 0
             for j in range(size):
@@ -439,15 +500,13 @@ def beam_search(  # type: ignore[no-untyped-def]
             walk = node[best]
             while walk != 0:
                 length += 1
-                walk = parents[walk]
+                walk = trie[walk, PARENT]
             walk = node[best]
             for k in range(written + length - 1, written - 1, -1):
-                token_ids[k] = tokens[walk]
-                walk = parents[walk]
+                token_ids[k] = trie[walk, TOKEN]
+                walk = trie[walk, PARENT]
             written += length
             hypotheses += 1
             token_offsets[hypotheses] = written
         hypothesis_offsets[i + 1] = hypotheses
-        for j in range(size):
-            head[label[j]] = NONE
     return written

@@ -70,13 +70,14 @@ def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function]
     fastmath stays off everywhere, since -inf is data here.
     """
     fastmath = {"contract", "reassoc", "nsz"} if reorder_sums else {"contract"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
 
     def decorate(function: Function) -> Function:
         function.__ctckit_kernel__ = True  # type: ignore[attr-defined]
         try:
-            dispatcher = njit(cache=True, nogil=True, fastmath=fastmath)(function)
+            dispatcher = njit(cache=True, **options)(function)
         except RuntimeError:  # numba: "no locator available": nowhere to write a cache
-            return njit(signature, nogil=True, fastmath=fastmath)(function)  # type: ignore[no-any-return]
+            return njit(signature, **options)(function)  # type: ignore[no-any-return]
         if hasattr(dispatcher, "compile"):  # not so under NUMBA_DISABLE_JIT
             _tolerate_full_disk(dispatcher)
             dispatcher.compile(signature)
@@ -88,7 +89,7 @@ def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function]
 
 def inline(function: Function) -> Function:
     """Compile a helper that kernels of the same file call; it is not cached by itself."""
-    return njit(nogil=True, fastmath={"contract"})(function)  # type: ignore[no-any-return]
+    return njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)  # type: ignore[no-any-return]
 
 
 def _tolerate_full_disk(dispatcher: Any) -> None:

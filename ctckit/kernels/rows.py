@@ -67,8 +67,9 @@ def log_softmax(logits, out):  # type: ignore[no-untyped-def]
         total = np.float32(0.0)
         for c in range(classes):
             value = logits[t, c] - top
+            out[t, c] = value  # kept: against a large `top` the sum's logarithm would round away
             total += _exp(LOWEST if value < LOWEST else value)
-        shift = top + np.float32(np.log(np.float64(total)))
+        rest = np.float32(np.log(np.float64(total)))
         for c in range(classes):
-            out[t, c] = min(logits[t, c] - shift, np.float32(0.0))
+            out[t, c] = min(out[t, c] - rest, np.float32(0.0))
     return -1
