@@ -20,6 +20,7 @@ from ctckit.kernels.jit import (
     inline,
     kernel,
 )
+from ctckit.kernels.search import fast_exp
 
 LINEAR_LIMIT = -400.0
 """Log-probability down to which sums of plain float64 probabilities are exact.
@@ -27,32 +28,6 @@ LINEAR_LIMIT = -400.0
 Such a sum is rescaled when it falls under 1e-100, so a state is lost only where it is 1e-208 of
 the whole, and all of its alignments together are below that: nothing beside exp(-400) = 1e-174.
 """
-
-
-@inline
-def _exp(x):  # type: ignore[no-untyped-def]
-    """exp for x <= 1 to a relative 1e-15, in a form that LLVM vectorises; 0 below -700."""
-    clamped = -700.0 if x < -700.0 else x
-    shifted = clamped * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2**52 rounds it
-    whole = shifted - 6755399441055744.0
-    rest = clamped - whole * 0.693147180369123816490
-    rest = rest - whole * 1.90821492927058770002e-10
-    value = 2.08767569878681e-09
-    value = value * rest + 2.50521083854417e-08
-    value = value * rest + 2.75573192239859e-07
-    value = value * rest + 2.75573192239859e-06
-    value = value * rest + 2.48015873015873e-05
-    value = value * rest + 1.98412698412698e-04
-    value = value * rest + 1.38888888888889e-03
-    value = value * rest + 8.33333333333333e-03
-    value = value * rest + 4.16666666666667e-02
-    value = value * rest + 1.66666666666667e-01
-    value = value * rest + 0.5
-    value = value * rest + 1.0
-    value = value * rest + 1.0
-    power = np.float64(shifted).view(np.int64) << np.int64(52)
-    result = np.int64(np.float64(value).view(np.int64) + power).view(np.float64)
-    return 0.0 if x < -700.0 else result
 
 
 @inline
@@ -126,8 +101,8 @@ def text_log_probs(log_probs, offsets, lines, token_ids, token_offsets, blank, o
         total = 1.0
         for t in range(start, stop):
             for k in range(count):
-                emit[k] = _exp(np.float64(log_probs[t, tokens[k]]))
-            at_blank = _exp(np.float64(log_probs[t, blank]))
+                emit[k] = fast_exp(np.float64(log_probs[t, tokens[k]]))
+            at_blank = fast_exp(np.float64(log_probs[t, blank]))
             total = 0.0
             for k in range(count):
                 value = (a[k + 1] + b[k] + skip[k] * a[k]) * emit[k]

@@ -26,135 +26,31 @@ from ctckit.kernels.jit import (
     inline,
     kernel,
 )
+from ctckit.kernels.search import (
+    FIRST_CHILD,
+    LANES,
+    LARGEST,
+    LOG_RESCALE,
+    NONE,
+    PARENT,
+    RESCALE,
+    RESCALE_BELOW,
+    RESCALE_EXPONENT,
+    SLOT,
+    candidate_classes,
+    child_prefix,
+    cut_at,
+    fast_exp,
+    link_survivors,
+    log_at_most,
+    padded,
+    restore_mass,
+    set_child_mass,
+    write_prefix,
+)
 
-NONE = np.uint32(0xFFFFFFFF)
-BLOCK = 16
-"""Classes that are compared with the threshold at once before they are looked at singly."""
-LANES = 32
-"""Slots are padded to a multiple of this, so that vectorised loops have no remainder."""
 FEW = 3
 """Classes up to which all prefixes are tried with them, in no order."""
-PARENT, TOKEN, FIRST_CHILD, SIBLING, SLOT = range(5)
-"""Columns of the table of trie nodes."""
-LARGEST = np.int64(0x7FFFFFFFFFFFFFFF)
-RESCALE_BELOW = 1e-100
-RESCALE = 2.0**300
-LOG_RESCALE = 300 * 0.6931471805599453
-
-
-@inline
-def _exp(x):  # type: ignore[no-untyped-def]
-    """exp for x <= 1 to a relative 1e-15, in a form that LLVM vectorises; 0 below -700."""
-    clamped = -700.0 if x < -700.0 else x
-    shifted = clamped * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2**52 rounds it
-    whole = shifted - 6755399441055744.0
-    rest = clamped - whole * 0.693147180369123816490
-    rest = rest - whole * 1.90821492927058770002e-10
-    value = 2.08767569878681e-09
-    value = value * rest + 2.50521083854417e-08
-    value = value * rest + 2.75573192239859e-07
-    value = value * rest + 2.75573192239859e-06
-    value = value * rest + 2.48015873015873e-05
-    value = value * rest + 1.98412698412698e-04
-    value = value * rest + 1.38888888888889e-03
-    value = value * rest + 8.33333333333333e-03
-    value = value * rest + 4.16666666666667e-02
-    value = value * rest + 1.66666666666667e-01
-    value = value * rest + 0.5
-    value = value * rest + 1.0
-    value = value * rest + 1.0
-    power = np.float64(shifted).view(np.int64) << np.int64(52)
-    result = np.int64(np.float64(value).view(np.int64) + power).view(np.float64)
-    return 0.0 if x < -700.0 else result
-
-
-@inline
-def _log_at_most(x):  # type: ignore[no-untyped-def]
-    """Return a float32 that is at most log(x), and at least log(x) - 0.07, for 0 < x <= 1.
-
-    A float's bits, read as an integer, are its logarithm with the mantissa taken as linear.
-    """
-    log2 = np.float64(np.float64(x).view(np.int64) - (np.int64(1023) << 52)) * 2.0**-52
-    return np.float32(log2 * 0.6931471805599453 * 1.000001 - 1e-6)
-
-
-@inline
-def _candidate_classes(row, log_threshold, blank, classes):  # type: ignore[no-untyped-def]
-    """Collect the classes above a log-probability, but the blank; returns how many."""
-    found = 0
-    size = row.size
-    start = 0
-    while start + BLOCK <= size:
-        above = np.int32(0)
-        for c in range(start, start + BLOCK):
-            above |= np.int32(row[c] > log_threshold)
-        if above:
-            for c in range(start, start + BLOCK):
-                classes[found] = c
-                found += np.int64(row[c] > log_threshold)
-        start += BLOCK
-    for c in range(start, size):
-        classes[found] = c
-        found += np.int64(row[c] > log_threshold)
-    if row[blank] > log_threshold:
-        found -= 1
-        for k in range(found):
-            if classes[k] == blank:
-                classes[k] = classes[found]
-                break
-    return found
-
-
-@inline
-def _cut(bits, count, keep, low):  # type: ignore[no-untyped-def]
-    """Return a value that exactly the `keep` largest of `count` floats reach, all as bits.
-
-    A search by quarters in the order of the floats' bits. low : a value that at least `keep` of them reach.
-    Of floats that tie at the cut the last ones are set to zero. Writes zeros behind the floats.
-    """
-    cells = (count + LANES - 1) // LANES * LANES
-    bits[count:cells] = 0
-    high = low
-    for i in range(cells):
-        high = max(high, bits[i])
-    # Always: at least `keep` reach low, and fewer than `keep` reach high + 1. Three cuts a pass
-    # take little longer than one.
-    while low < high:
-        step = (high - low + 3) >> 2
-        first, second, third = low + step, low + 2 * step, low + 3 * step
-        reach_first = 0
-        reach_second = 0
-        reach_third = 0
-        for i in range(cells):
-            value = bits[i]
-            reach_first += np.int64(value >= first)
-            reach_second += np.int64(value >= second)
-            reach_third += np.int64(value >= third)
-        if reach_second >= keep:
-            if reach_second == keep:
-                return second
-            if reach_third >= keep:
-                if reach_third == keep:
-                    return third
-                low = third
-            else:
-                low = second
-                high = min(high, third - 1)
-        elif reach_first >= keep:
-            if reach_first == keep:
-                return first
-            low = first
-            high = second - 1
-        else:
-            high = first - 1
-    surplus = -keep
-    for i in range(cells):
-        surplus += np.int64(bits[i] >= low)
-    for i in range(count - 1, -1, -1):
-        if surplus > 0 and bits[i] == low:
-            bits[i] = 0
-            surplus -= 1
-    return low
 
 
 @inline
@@ -198,16 +94,7 @@ def _extend(c, at_class, threshold, order, ordered, size, other, mass, base, hea
     Returns the new count. order, ordered : of `_order_slots`, or ordered = 0 for no order; base is
     a copy of `mass`, and is one again afterwards.
     """
-    first = head[c]
-    m = first
-    while m != NONE:  # a prefix that ends in c needs a blank before another c
-        base[m] = mass[other + m]
-        m = link[m]
-    m = first
-    while m != NONE:  # and a child that is in the beam has had its share already
-        if parent_slot[m] != NONE:
-            base[parent_slot[m]] = 0.0
-        m = link[m]
+    set_child_mass(c, mass, base, other, head, link, parent_slot)
     k = np.int64(0)
     while k < ordered and mass[order[k]] * 2.0 * at_class > threshold:
         j = order[k]
@@ -225,51 +112,8 @@ def _extend(c, at_class, threshold, order, ordered, size, other, mass, base, hea
             from_slot[count] = j
             from_class[count] = c
             count += np.int64(value > threshold)
-    m = first
-    while m != NONE:
-        base[m] = mass[m]
-        if parent_slot[m] != NONE:
-            base[parent_slot[m]] = mass[parent_slot[m]]
-        m = link[m]
+    restore_mass(c, mass, base, head, link, parent_slot)
     return count
-
-
-@inline
-def _child(trie, parent, token, made):  # type: ignore[no-untyped-def]
-    """Return the node of `parent` + `token`: the one that there is, or number `made`, set up."""
-    child = trie[parent, FIRST_CHILD]
-    while child != NONE:
-        if trie[child, TOKEN] == token:
-            return child
-        child = trie[child, SIBLING]
-    child = np.uint32(made)
-    trie[child, PARENT] = parent
-    trie[child, TOKEN] = token
-    trie[child, FIRST_CHILD] = NONE
-    trie[child, SIBLING] = trie[parent, FIRST_CHILD]
-    trie[parent, FIRST_CHILD] = child
-    return child
-
-
-@inline
-def _relink(size, other, node, label, trie, source, parent_slot, head, link):  # type: ignore[no-untyped-def]
-    """Find each prefix's parent among the survivors, and chain the prefixes of one last token.
-
-    source[j] points into `mass`: to the parent's total, or to its blank part where the parent ends
-    in the same token, or to the zero cell where the parent is not there.
-    """
-    for j in range(size):
-        token = label[j]
-        above = trie[trie[node[j], PARENT], SLOT] if node[j] != 0 else NONE
-        parent_slot[j] = above
-        if above == NONE:
-            source[j] = other - 1
-        elif label[above] == token:
-            source[j] = above + other
-        else:
-            source[j] = above
-        link[j] = head[token]
-        head[token] = j
 
 
 @kernel(
@@ -300,30 +144,30 @@ def beam_search(  # type: ignore[no-untyped-def]
         longest = max(longest, offsets[i + 1] - offsets[i])
     # A slot a surviving prefix, padded. `mass` holds their totals, cells that stay zero, and
     # their blank parts. Padding has no mass and the blank's label.
-    padded = (width + LANES - 1) // LANES * LANES
-    other = padded + LANES
+    slots = padded(width)
+    other = slots + LANES
     mass = np.zeros(2 * other)
     mass_bits = mass.view(np.int64)
-    ends_token = np.zeros(padded)
+    ends_token = np.zeros(slots)
     node = np.zeros(width, dtype=np.uint32)
-    label = np.full(padded, blank, dtype=np.uint32)
-    source = np.full(padded, other - 1, dtype=np.uint32)
+    label = np.full(slots, blank, dtype=np.uint32)
+    source = np.full(slots, other - 1, dtype=np.uint32)
     parent_slot = np.zeros(width, dtype=np.uint32)
     link = np.zeros(width, dtype=np.uint32)
     head = np.full(n_classes, NONE, dtype=np.uint32)
-    emit = np.zeros(padded)
-    inflow = np.zeros(padded)
-    base = np.zeros(padded)
+    emit = np.zeros(slots)
+    inflow = np.zeros(slots)
+    base = np.zeros(slots)
     unordered = np.arange(width).astype(np.uint32)
     slot_order = np.zeros(width, dtype=np.uint32)
     starts = np.zeros(65, dtype=np.int64)
     # What competes in a frame: the survivors' values first, then the new prefixes'.
     crowded = 2 * width + max(width // 2, 16)
     room = crowded + width
-    values = np.zeros(room + 2 * padded)
+    values = np.zeros(room + 2 * slots)
     bits = values.view(np.int64)
-    from_slot = np.zeros(room + padded, dtype=np.uint32)
-    from_class = np.zeros(room + padded, dtype=np.uint32)
+    from_slot = np.zeros(room + slots, dtype=np.uint32)
+    from_class = np.zeros(room + slots, dtype=np.uint32)
     classes = np.zeros(n_classes + 1, dtype=np.uint32)
     probs = np.zeros(n_classes)
     prob_bits = probs.view(np.int64)
@@ -350,10 +194,10 @@ def beam_search(  # type: ignore[no-untyped-def]
         mass[other] = 1.0  # the blank part of the empty prefix
         size = 1
         log_scale = 0.0
-        _relink(size, other, node, label, trie, source, parent_slot, head, link)
+        link_survivors(size, other, node, label, trie, source, parent_slot, head, link)
         for t in range(offsets[i], offsets[i + 1]):
             row = log_probs[t]
-            cells = (size + LANES - 1) // LANES * LANES
+            cells = padded(size)
             strongest = np.int64(0)
             for j in range(cells):
                 mass[j] = mass[other + j] + ends_token[j]
@@ -364,17 +208,17 @@ def beam_search(  # type: ignore[no-untyped-def]
                     mass[j] *= RESCALE
                     mass[other + j] *= RESCALE
                     ends_token[j] *= RESCALE
-                strongest += 300 << 52
+                strongest += np.int64(RESCALE_EXPONENT) << 52
                 top *= RESCALE
                 log_scale -= LOG_RESCALE
 
             # Each prefix goes on with a blank, with its last token, or as its parent's child.
-            at_blank = _exp(np.float64(row[blank]))
+            at_blank = fast_exp(np.float64(row[blank]))
             for j in range(cells):
                 emit[j] = np.float64(row[label[j]])
                 inflow[j] = mass[source[j]]
             for j in range(cells):
-                ends_token[j] = (ends_token[j] + inflow[j]) * _exp(emit[j])
+                ends_token[j] = (ends_token[j] + inflow[j]) * fast_exp(emit[j])
             log_threshold = np.float32(-np.inf)
             threshold = 0.0
             weakest = np.int64(0)
@@ -388,19 +232,19 @@ def beam_search(  # type: ignore[no-untyped-def]
                     weakest = min(weakest, bits[j])
                 threshold = np.int64(weakest).view(np.float64)
                 if threshold > 0.0:
-                    log_threshold = _log_at_most(threshold / top)
+                    log_threshold = log_at_most(threshold / top)
             else:
                 for j in range(size):
                     values[j] = mass[j] * at_blank + ends_token[j]
 
             count = size
-            found = _candidate_classes(row, log_threshold, blank, classes)
+            found = candidate_classes(row, log_threshold, blank, classes)
             known_cut = np.int64(0)
             if found > 0:
                 for k in range(found):
                     probs[k] = np.float64(row[classes[k]])
                 for k in range(found):
-                    probs[k] = _exp(probs[k])
+                    probs[k] = fast_exp(probs[k])
                 for j in range(cells):
                     base[j] = mass[j]
                 # The likeliest class first: with its children there, few others can survive.
@@ -416,7 +260,7 @@ def beam_search(  # type: ignore[no-untyped-def]
                 )
                 probs[likeliest] = 0.0
                 if count > width:
-                    weakest = _cut(bits, count, width, weakest)
+                    weakest = cut_at(bits, count, width, weakest)
                     known_cut = weakest
                     threshold = np.int64(weakest).view(np.float64)
                     count = _drop(values, bits, weakest, size, count, from_slot, from_class)
@@ -433,7 +277,7 @@ def beam_search(  # type: ignore[no-untyped-def]
                     ordered = _order_slots(mass_bits, size, strongest, order, starts)
                 for k in range(left):
                     if count > crowded:
-                        weakest = _cut(bits, count, width, weakest)
+                        weakest = cut_at(bits, count, width, weakest)
                         known_cut = weakest
                         threshold = np.int64(weakest).view(np.float64)
                         count = _drop(values, bits, weakest, size, count, from_slot, from_class)
@@ -453,7 +297,7 @@ def beam_search(  # type: ignore[no-untyped-def]
 
             cut = known_cut
             if cut == 0 and count > width:
-                cut = _cut(bits, count, width, weakest)
+                cut = cut_at(bits, count, width, weakest)
             n_new = 0
             for k in range(size, count):
                 new_from[n_new] = k
@@ -469,7 +313,7 @@ def beam_search(  # type: ignore[no-untyped-def]
                     n_free += 1
             for n in range(n_new):
                 k = new_from[n]
-                new_node[n] = _child(trie, node[from_slot[k]], from_class[k], made)
+                new_node[n] = child_prefix(trie, node[from_slot[k]], from_class[k], made)
                 made += np.int64(new_node[n] == made)
             for n in range(n_new):
                 if n < n_free:
@@ -482,7 +326,7 @@ def beam_search(  # type: ignore[no-untyped-def]
                 trie[node[j], SLOT] = j
                 mass[other + j] = 0.0
                 ends_token[j] = values[new_from[n]]
-            _relink(size, other, node, label, trie, source, parent_slot, head, link)
+            link_survivors(size, other, node, label, trie, source, parent_slot, head, link)
 
         for j in range(size):
             values[j] = mass[other + j] + ends_token[j]
@@ -496,16 +340,7 @@ def beam_search(  # type: ignore[no-untyped-def]
                 break
             scores[hypotheses] = min(np.log(values[best]) + log_scale, 0.0)
             values[best] = -1.0
-            length = 0
-            walk = node[best]
-            while walk != 0:
-                length += 1
-                walk = trie[walk, PARENT]
-            walk = node[best]
-            for k in range(written + length - 1, written - 1, -1):
-                token_ids[k] = trie[walk, TOKEN]
-                walk = trie[walk, PARENT]
-            written += length
+            written = write_prefix(trie, node[best], token_ids, written)
             hypotheses += 1
             token_offsets[hypotheses] = written
         hypothesis_offsets[i + 1] = hypotheses

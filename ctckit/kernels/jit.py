@@ -4,14 +4,15 @@ Kernels have explicit signatures, so that importing a kernel's module compiles i
 from numba's cache) and no call ever compiles a second version. Input arrays are declared
 read-only: numba passes writable arrays to them too, and memory maps need it.
 
-A function that is cached in one file is not compiled again when a function that it calls in
-another file changes: keep a kernel and all that it calls in one file.
+numba's cache does not notice when a function that a kernel calls in another file changes. So a
+kernel's cache is bound here to its own file and to all files beside this one.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from numba import njit, types
@@ -79,6 +80,7 @@ def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function]
         except RuntimeError:  # numba: "no locator available": nowhere to write a cache
             return njit(signature, **options)(function)  # type: ignore[no-any-return]
         if hasattr(dispatcher, "compile"):  # not so under NUMBA_DISABLE_JIT
+            _bind_cache_to_sources(dispatcher)
             _tolerate_full_disk(dispatcher)
             dispatcher.compile(signature)
             dispatcher.disable_compile()
@@ -90,6 +92,13 @@ def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function]
 def inline(function: Function) -> Function:
     """Compile a helper that kernels of the same file call; it is not cached by itself."""
     return njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)  # type: ignore[no-any-return]
+
+
+def _bind_cache_to_sources(dispatcher: Any) -> None:
+    """Let the cache of a kernel count as stale once any file that it may call into changes."""
+    files = {Path(dispatcher.py_func.__code__.co_filename), *Path(__file__).parent.glob("*.py")}
+    stamp = [(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(files)]
+    dispatcher._cache._cache_file._source_stamp = tuple(stamp)
 
 
 def _tolerate_full_disk(dispatcher: Any) -> None:
