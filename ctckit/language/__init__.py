@@ -1,0 +1,17 @@
+"""Words, and what is known of their order: for decoders that keep to a language.
+
+Public, for decoder plugins too. The arrays inside are flat and go to kernels as they are;
+`ctckit.kernels.lexicon` looks things up in them.
+"""
+
+from ctckit.language.bigrams import WordBigrams
+from ctckit.language.corpus import default_word_characters, read_corpus, split_words
+from ctckit.language.lexicon import Lexicon
+
+__all__ = [
+    "Lexicon",
+    "WordBigrams",
+    "default_word_characters",
+    "read_corpus",
+    "split_words",
+]

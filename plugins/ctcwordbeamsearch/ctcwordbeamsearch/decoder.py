@@ -1,0 +1,144 @@
+"""The decoder `wordbeamsearch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ctckit import Decoder, InvalidValueError, MatrixBatch, SearchResult, option
+from ctckit.language import (
+    Lexicon,
+    WordBigrams,
+    default_word_characters,
+    read_corpus,
+    split_words,
+)
+
+MODES = ("Words", "NGrams", "NGramsForecast", "NGramsForecastAndSample")
+
+
+class WordBeamSearch(Decoder):
+    """Write words of a corpus only, with anything between them, and rank by their bigrams.
+
+    Word beam search of Scheidl, Fiel and Sablatnig (ICFHR 2018). Words are the maximal runs of
+    word characters in the corpus, case-sensitive. Inside a word only what continues it to a word
+    of the corpus may follow; between words every other character may, unscored.
+
+    A prefix is ranked by the probability p of its alignments times its text's: 1 (Words), or the
+    geometric mean of its words' probabilities (NGrams), the open word's among them, summed over
+    the words that it may become (NGramsForecast). The first word has its unigram probability,
+    count / N, the others (count + k) / (count(before) + k * V), with V different words and k the
+    smoothing. The sum is cheap to have exactly, so that NGramsForecastAndSample, which estimates it
+    from 20 random words in the original, is the same as NGramsForecast here.
+
+    The score is the natural log of what the winner was ranked by.
+    """
+
+    corpus: Path = option(help="UTF-8 text file whose words may be written.")
+    mode: str = option("Words", choices=MODES, help="How the words are scored.")
+    beam_width: int = option(25, minimum=1, maximum=100_000, help="Prefixes kept after each frame.")
+    smoothing: float = option(0.0, minimum=0.0, help="Added to each bigram's count.")
+    word_characters: str | None = option(
+        None, help="Characters that words are made of; by default the letters and apostrophe."
+    )
+    complete_last_word: bool = option(
+        True, help="Complete the last word where only one word begins like it."
+    )
+    score_last_word: bool = option(
+        False, help="Score the last word as the others, though nothing follows it."
+    )
+
+    def prepare(self) -> None:
+        """Read the corpus, and load the kernel."""
+        from ctcwordbeamsearch.kernels import word_beam_search
+
+        self._kernel = word_beam_search
+        characters = self._checked_word_characters()
+        words = split_words(read_corpus(self.corpus), characters)
+        if not words:
+            raise InvalidValueError(
+                f"corpus must share word characters with the alphabet, got {str(self.corpus)!r} "
+                f"without any of {characters!r}; give another corpus, or word_characters"
+            )
+        lexicon = Lexicon(words, self.alphabet)
+        bigrams = WordBigrams(words, lexicon)
+        kinds = np.zeros(len(self.alphabet), dtype=np.uint8)
+        for token, index in self.alphabet.token_ids.items():
+            kinds[index] = set(token) <= set(characters)
+        self._language = (
+            kinds,
+            lexicon.edge_start,
+            lexicon.edge_token,
+            lexicon.edge_child,
+            lexicon.token_mask,
+            lexicon.word_begin,
+            lexicon.word_end,
+            lexicon.is_word.view(np.uint8),
+            bigrams.counts,
+            bigrams.unigrams,
+            bigrams.row_start,
+            bigrams.second,
+            bigrams.cumulated,
+        )
+
+    def _checked_word_characters(self) -> str:
+        if self.word_characters is None:
+            characters = default_word_characters(self.alphabet)
+            if not characters:
+                raise InvalidValueError(
+                    "word_characters must be given, since the alphabet holds no letter, got None; "
+                    "name the characters that words are made of"
+                )
+            return characters
+        if not self.word_characters:
+            raise InvalidValueError(
+                "word_characters must hold at least one character, got ''; "
+                "leave the option out for the alphabet's letters and apostrophe"
+            )
+        known = set("".join(self.alphabet.token_ids))
+        missing = sorted(set(self.word_characters) - known)
+        if missing:
+            raise InvalidValueError(
+                f"word_characters must be in the alphabet, got {''.join(missing)!r}, which is not; "
+                "leave it out, or use the alphabet that the matrices were made with"
+            )
+        return self.word_characters
+
+    def check_n_best(self, n_best: int) -> None:
+        """Refuse more hypotheses than the beam holds."""
+        if n_best > self.beam_width:
+            raise InvalidValueError(
+                f"n_best must be 1 to beam_width ({self.beam_width}), got {n_best}; "
+                "raise beam_width"
+            )
+
+    def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
+        """Return up to `n_best` texts a matrix, best first."""
+        lines, frames = len(batch), batch.log_probs.shape[0]
+        # A completed word may be longer than the matrix.
+        longest = len(self._language[1])
+        token_ids = np.empty((frames + lines * min(longest, 1000)) * n_best, dtype=np.int32)
+        token_offsets = np.empty(lines * n_best + 1, dtype=np.int64)
+        hypothesis_offsets = np.empty(lines + 1, dtype=np.int64)
+        scores = np.empty(lines * n_best, dtype=np.float64)
+        written = self._kernel(
+            batch.log_probs,
+            batch.offsets,
+            self.alphabet.blank,
+            self.beam_width,
+            n_best,
+            min(MODES.index(self.mode), 2),
+            self.smoothing,
+            self.complete_last_word,
+            self.score_last_word,
+            *self._language,
+            token_ids,
+            token_offsets,
+            hypothesis_offsets,
+            scores,
+        )
+        found = hypothesis_offsets[-1]
+        return SearchResult(
+            token_ids[:written], token_offsets[: found + 1], hypothesis_offsets, scores[:found]
+        )

@@ -1,0 +1,467 @@
+"""Kernel of word beam search (Scheidl, Fiel and Sablatnig, ICFHR 2018).
+
+The search is that of `ctckit.kernels.beamsearch`, in plain probabilities, with two additions. A
+prefix knows where it stands in the lexicon's trie, which says what may follow. And it is ranked by
+its mass times a weight, the text's probability; an upper bound of the weights of its children is
+at hand for each survivor, so that most children are ruled out by one multiplication.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from ctckit.kernels.jit import (
+    BOOL,
+    F32_2D,
+    F64,
+    F64_1D,
+    I32_1D,
+    I64,
+    I64_1D,
+    OUT_F64_1D,
+    OUT_I32_1D,
+    OUT_I64_1D,
+    U8_1D,
+    inline,
+    kernel,
+)
+from ctckit.kernels.lexicon import NO_NODE, bigram_probability, find_child
+from ctckit.kernels.search import (
+    FIRST_CHILD,
+    LANES,
+    LARGEST,
+    LOG_RESCALE,
+    NONE,
+    PARENT,
+    RESCALE,
+    RESCALE_BELOW,
+    SLOT,
+    candidate_classes,
+    child_prefix,
+    cut_at,
+    fast_exp,
+    link_survivors,
+    log_at_most,
+    padded,
+    restore_mass,
+    set_child_mass,
+    write_prefix,
+)
+
+WORDS, NGRAMS, FORECAST = range(3)
+STANDS_AT, FINISHED, LAST_WORD = 5, 6, 7
+"""More columns of the table of prefixes: lexicon node, words finished, the last of them."""
+SLACK = 1.0 + 1e-9
+"""On upper bounds, for what rounding may add."""
+
+
+@inline
+def _word_probability(begin, end, finished, last_word, smoothing, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+    """Return the probability that the next word is one of begin to end."""
+    if finished == 0:
+        return unigrams[end] - unigrams[begin]
+    return bigram_probability(
+        last_word, begin, end, smoothing, counts, row_start, second, cumulated
+    )
+
+
+@inline
+def _mean(log_product, words):  # type: ignore[no-untyped-def]
+    """Return the geometric mean of the probabilities of so many words."""
+    return np.exp(log_product / words) if words > 0 else 1.0
+
+
+@inline
+def _weigh(prefix, trie, log_product, mode, smoothing, token_mask, word_begin, word_end, is_word, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+    """Return a prefix's weight, a bound of its children's inside a word, and theirs after one."""
+    stands_at = np.int64(trie[prefix, STANDS_AT])
+    may_end = stands_at == 0 or is_word[stands_at]
+    if mode == WORDS:
+        return 1.0, (1.0 if token_mask[stands_at] else 0.0), (1.0 if may_end else 0.0)
+    finished = np.int64(trie[prefix, FINISHED])
+    product = log_product[prefix]
+    now = _mean(product, finished)
+    if stands_at == 0:
+        inside = now if mode == NGRAMS else _mean(product, finished + 1)
+        return now, inside * SLACK, now
+    last = np.int64(trie[prefix, LAST_WORD])
+    begin = np.int64(word_begin[stands_at])
+    if mode == FORECAST:
+        chance = _word_probability(
+            begin, np.int64(word_end[stands_at]), finished, last, smoothing,
+            counts, unigrams, row_start, second, cumulated,
+        )
+        now = _mean(product + np.log(min(chance, 1.0)), finished + 1)
+    after = 0.0
+    if may_end:
+        chance = _word_probability(
+            begin, begin + 1, finished, last, smoothing,
+            counts, unigrams, row_start, second, cumulated,
+        )
+        after = _mean(product + np.log(chance), finished + 1)
+    return now, now * SLACK, after
+
+
+@inline
+def _last_weight(prefix, trie, log_product, complete, smoothing, word_begin, word_end, is_word, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+    """Return a prefix's weight with its open word scored like the others.
+
+    A word that is only begun counts as what it is completed to, or else as all that it may become.
+    """
+    stands_at = np.int64(trie[prefix, STANDS_AT])
+    finished = np.int64(trie[prefix, FINISHED])
+    if stands_at == 0:
+        return _mean(log_product[prefix], finished)
+    begin = np.int64(word_begin[stands_at])
+    end = begin + 1 if is_word[stands_at] else np.int64(word_end[stands_at])
+    chance = _word_probability(
+        begin, end, finished, np.int64(trie[prefix, LAST_WORD]), smoothing,
+        counts, unigrams, row_start, second, cumulated,
+    )
+    return _mean(log_product[prefix] + np.log(min(chance, 1.0)), finished + 1)
+
+
+@inline
+def _drop(values, bits, cut, start, count, from_slot, from_class, from_mass, to_node):  # type: ignore[no-untyped-def]
+    """Close up the entries from `start` on that reach a cut; returns the new count."""
+    kept = start
+    for k in range(start, count):
+        if bits[k] >= cut:
+            values[kept] = values[k]
+            from_slot[kept] = from_slot[k]
+            from_class[kept] = from_class[k]
+            from_mass[kept] = from_mass[k]
+            to_node[kept] = to_node[k]
+            kept += 1
+    return kept
+
+
+@inline
+def _same_tokens(token_ids, first, second, length):  # type: ignore[no-untyped-def]
+    for k in range(length):
+        if token_ids[first + k] != token_ids[second + k]:
+            return False
+    return True
+
+
+@kernel(
+    I64(
+        F32_2D, I64_1D, I64, I64, I64, I64, F64, BOOL, BOOL,
+        U8_1D, I32_1D, I32_1D, I32_1D, I64_1D, I32_1D, I32_1D, U8_1D,
+        I64_1D, F64_1D, I64_1D, I32_1D, I64_1D,
+        OUT_I32_1D, OUT_I64_1D, OUT_I64_1D, OUT_F64_1D,
+    ),
+    reorder_sums=True,
+)  # fmt: skip
+def word_beam_search(  # type: ignore[no-untyped-def]
+    log_probs, offsets, blank, width, n_best, mode, smoothing, complete, score_last,
+    in_words, edge_start, edge_token, edge_child, token_mask, word_begin, word_end, is_word,
+    counts, unigrams, row_start, second, cumulated,
+    token_ids, token_offsets, hypothesis_offsets, scores,
+):  # fmt: skip
+    """Write the `n_best` best texts of each matrix, best first; returns tokens written.
+
+    log_probs (sum of T, C), offsets (N + 1): matrices; mode: WORDS, NGRAMS or FORECAST; in_words
+    (C): whether a class is a word character; edge_start to is_word: the lexicon's trie; counts to
+    cumulated: its bigrams. token_ids (n_best * (sum of T + N * longest word)), token_offsets
+    (N * n_best + 1), hypothesis_offsets (N + 1), scores (N * n_best): out, from the front.
+    """
+    lines = offsets.size - 1
+    n_classes = log_probs.shape[1]
+    longest = 0
+    for i in range(lines):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    # As in ctckit.kernels.beamsearch: slots of the survivors, padded.
+    slots = padded(width)
+    other = slots + LANES
+    mass = np.zeros(2 * other)
+    mass_bits = mass.view(np.int64)
+    ends_token = np.zeros(slots)
+    node = np.zeros(width, dtype=np.uint32)
+    label = np.full(slots, blank, dtype=np.uint32)
+    source = np.full(slots, other - 1, dtype=np.uint32)
+    parent_slot = np.zeros(width, dtype=np.uint32)
+    link = np.zeros(width, dtype=np.uint32)
+    head = np.full(n_classes, NONE, dtype=np.uint32)
+    emit = np.zeros(slots)
+    inflow = np.zeros(slots)
+    base = np.zeros(slots)
+    # The weight of each survivor, and the bounds of its children's.
+    weight = np.zeros(slots)
+    inside = np.zeros(slots)
+    after = np.zeros(slots)
+    mask = np.zeros(slots, dtype=np.int64)
+    reach_inside = np.zeros(slots)
+    inside_bits = reach_inside.view(np.int64)
+    reach_after = np.zeros(slots)
+    after_bits = reach_after.view(np.int64)
+    crowded = 2 * width + max(width // 2, 16)
+    room = crowded + width
+    values = np.zeros(room + 2 * slots)
+    bits = values.view(np.int64)
+    from_slot = np.zeros(room + slots, dtype=np.uint32)
+    from_class = np.zeros(room + slots, dtype=np.uint32)
+    from_mass = np.zeros(room + slots)
+    to_node = np.zeros(room + slots, dtype=np.uint32)
+    hits = np.zeros(width + 1, dtype=np.uint32)
+    classes = np.zeros(n_classes + 1, dtype=np.uint32)
+    probs = np.zeros(n_classes)
+    new_node = np.zeros(width, dtype=np.uint32)
+    new_from = np.zeros(width + 1, dtype=np.uint32)
+    free = np.zeros(width, dtype=np.uint32)
+    trie = np.empty((longest * width + 1, 8), dtype=np.uint32)
+    log_product = np.empty(longest * width + 1)
+
+    written = 0
+    hypotheses = 0
+    token_offsets[0] = 0
+    hypothesis_offsets[0] = 0
+    for i in range(lines):
+        mass[:] = 0.0
+        ends_token[:] = 0.0
+        label[:] = blank
+        source[:] = other - 1
+        inside[:] = 0.0
+        after[:] = 0.0
+        made = 1
+        trie[0, PARENT] = 0
+        trie[0, FIRST_CHILD] = NONE
+        trie[0, SLOT] = 0
+        trie[0, STANDS_AT] = 0
+        trie[0, FINISHED] = 0
+        trie[0, LAST_WORD] = 0
+        log_product[0] = 0.0
+        node[0] = 0
+        mass[other] = 1.0
+        size = 1
+        log_scale = 0.0
+        weight[0], inside[0], after[0] = _weigh(
+            0, trie, log_product, mode, smoothing, token_mask, word_begin, word_end, is_word,
+            counts, unigrams, row_start, second, cumulated,
+        )
+        mask[0] = token_mask[0]
+        link_survivors(size, other, node, label, trie, source, parent_slot, head, link)
+        for t in range(offsets[i], offsets[i + 1]):
+            row = log_probs[t]
+            cells = padded(size)
+            strongest = np.int64(0)
+            for j in range(cells):
+                mass[j] = mass[other + j] + ends_token[j]
+                strongest = max(strongest, mass_bits[j])
+            if np.int64(strongest).view(np.float64) < RESCALE_BELOW:
+                for j in range(cells):
+                    mass[j] *= RESCALE
+                    mass[other + j] *= RESCALE
+                    ends_token[j] *= RESCALE
+                log_scale -= LOG_RESCALE
+
+            at_blank = fast_exp(np.float64(row[blank]))
+            for j in range(cells):
+                emit[j] = np.float64(row[label[j]])
+                inflow[j] = mass[source[j]]
+            for j in range(cells):
+                ends_token[j] = (ends_token[j] + inflow[j]) * fast_exp(emit[j])
+            top_inside = np.int64(0)
+            top_after = np.int64(0)
+            for j in range(cells):
+                values[j] = (mass[j] * at_blank + ends_token[j]) * weight[j]
+                reach_inside[j] = mass[j] * inside[j]
+                reach_after[j] = mass[j] * after[j]
+                top_inside = max(top_inside, inside_bits[j])
+                top_after = max(top_after, after_bits[j])
+            best_inside = np.int64(top_inside).view(np.float64)
+            best_after = np.int64(top_after).view(np.float64)
+            log_threshold = np.float32(-np.inf)
+            threshold = 0.0
+            weakest = np.int64(0)
+            if size == width:
+                for j in range(size, cells):
+                    values[j] = np.inf
+                weakest = LARGEST
+                for j in range(cells):
+                    weakest = min(weakest, bits[j])
+                threshold = np.int64(weakest).view(np.float64)
+                ratio = threshold / max(best_inside, best_after)
+                if threshold > 0.0:
+                    log_threshold = np.float32(np.inf) if ratio > 1.0 else log_at_most(ratio)
+
+            count = size
+            known_cut = np.int64(0)
+            found = candidate_classes(row, log_threshold, blank, classes)
+            if found > 0:
+                for k in range(found):
+                    probs[k] = np.float64(row[classes[k]])
+                for k in range(found):
+                    probs[k] = fast_exp(probs[k])
+                for j in range(cells):
+                    base[j] = mass[j]
+                likeliest = 0
+                for k in range(1, found):
+                    if probs[k] > probs[likeliest]:
+                        likeliest = k
+                classes[0], classes[likeliest] = classes[likeliest], classes[0]
+                probs[0], probs[likeliest] = probs[likeliest], probs[0]
+            for k in range(found):
+                c = classes[k]
+                at_class = probs[k]
+                in_word = in_words[c]
+                if at_class * (best_inside if in_word else best_after) <= threshold:
+                    continue
+                if count > crowded or (k == 1 and count > width):
+                    weakest = cut_at(bits, count, width, weakest)
+                    known_cut = weakest
+                    threshold = np.int64(weakest).view(np.float64)
+                    count = _drop(
+                        values, bits, weakest, size, count,
+                        from_slot, from_class, from_mass, to_node,
+                    )
+                    if at_class * (best_inside if in_word else best_after) <= threshold:
+                        continue
+                set_child_mass(c, mass, base, other, head, link, parent_slot)
+                n_hits = 0
+                if in_word:
+                    for j in range(size):
+                        hits[n_hits] = j
+                        allowed = (mask[j] >> np.int64(c & 63)) & np.int64(1)
+                        over = np.int64(base[j] * inside[j] * at_class > threshold)
+                        n_hits += allowed & over
+                else:
+                    for j in range(size):
+                        hits[n_hits] = j
+                        n_hits += np.int64(base[j] * after[j] * at_class > threshold)
+                before = count
+                for n in range(n_hits):
+                    j = hits[n]
+                    prefix = node[j]
+                    at = np.uint32(0)
+                    child_weight = after[j]
+                    if in_word:
+                        at = find_child(
+                            trie[prefix, STANDS_AT], c, edge_start, edge_token, edge_child
+                        )
+                        if at == NO_NODE:
+                            continue
+                        child_weight = weight[j]
+                        if mode == FORECAST:
+                            finished = np.int64(trie[prefix, FINISHED])
+                            chance = _word_probability(
+                                np.int64(word_begin[at]), np.int64(word_end[at]), finished,
+                                np.int64(trie[prefix, LAST_WORD]), smoothing,
+                                counts, unigrams, row_start, second, cumulated,
+                            )
+                            child_weight = _mean(
+                                log_product[prefix] + np.log(min(chance, 1.0)), finished + 1
+                            )
+                    child_mass = base[j] * at_class
+                    value = child_mass * child_weight
+                    values[count] = value
+                    from_slot[count] = j
+                    from_class[count] = c
+                    from_mass[count] = child_mass
+                    to_node[count] = at
+                    count += np.int64(value > threshold)
+                if count > before:
+                    known_cut = np.int64(0)
+                restore_mass(c, mass, base, head, link, parent_slot)
+            for j in range(cells):
+                mass[other + j] = mass[j] * at_blank
+            if count == size:
+                continue
+
+            cut = known_cut
+            if cut == 0 and count > width:
+                cut = cut_at(bits, count, width, weakest)
+            n_new = 0
+            for k in range(size, count):
+                new_from[n_new] = k
+                n_new += np.int64(bits[k] >= cut)
+            if n_new == 0:
+                continue
+            n_free = 0
+            for j in range(size):
+                head[label[j]] = NONE
+                if bits[j] < cut:
+                    trie[node[j], SLOT] = NONE
+                    free[n_free] = j
+                    n_free += 1
+            for n in range(n_new):
+                k = new_from[n]
+                parent = node[from_slot[k]]
+                child = child_prefix(trie, parent, from_class[k], made)
+                new_node[n] = child
+                if child == made:
+                    made += 1
+                    finished = np.int64(trie[parent, FINISHED])
+                    last = np.int64(trie[parent, LAST_WORD])
+                    product = log_product[parent]
+                    stood_at = trie[parent, STANDS_AT]
+                    if stood_at != 0 and not in_words[from_class[k]]:  # this ends a word
+                        word = np.int64(word_begin[stood_at])
+                        if mode != WORDS:
+                            product += np.log(
+                                _word_probability(
+                                    word, word + 1, finished, last, smoothing,
+                                    counts, unigrams, row_start, second, cumulated,
+                                )
+                            )
+                        finished += 1
+                        last = word
+                    trie[child, STANDS_AT] = to_node[k]
+                    trie[child, FINISHED] = finished
+                    trie[child, LAST_WORD] = last
+                    log_product[child] = product
+            for n in range(n_new):
+                if n < n_free:
+                    j = np.int64(free[n])
+                else:
+                    j = size
+                    size += 1
+                child = new_node[n]
+                node[j] = child
+                label[j] = from_class[new_from[n]]
+                trie[child, SLOT] = j
+                mass[other + j] = 0.0
+                ends_token[j] = from_mass[new_from[n]]
+                weight[j], inside[j], after[j] = _weigh(
+                    child, trie, log_product, mode, smoothing, token_mask, word_begin, word_end,
+                    is_word, counts, unigrams, row_start, second, cumulated,
+                )
+                mask[j] = token_mask[trie[child, STANDS_AT]]
+            link_survivors(size, other, node, label, trie, source, parent_slot, head, link)
+
+        for j in range(size):
+            if score_last and mode != WORDS:
+                weight[j] = _last_weight(
+                    node[j], trie, log_product, complete, smoothing, word_begin, word_end, is_word,
+                    counts, unigrams, row_start, second, cumulated,
+                )
+            values[j] = (mass[other + j] + ends_token[j]) * weight[j]
+            head[label[j]] = NONE
+        first = hypotheses
+        for _ in range(size):
+            best = 0
+            for j in range(size):
+                if values[j] > values[best]:
+                    best = j
+            if hypotheses - first == n_best or (values[best] <= 0.0 and hypotheses > first):
+                break
+            stop = write_prefix(trie, node[best], token_ids, written)
+            at = np.int64(trie[node[best], STANDS_AT])
+            if complete and at != 0 and word_end[at] - word_begin[at] == 1:
+                while not is_word[at]:
+                    token_ids[stop] = edge_token[edge_start[at]]
+                    at = np.int64(edge_child[edge_start[at]])
+                    stop += 1
+            fresh = True  # completed, it may be what another prefix is
+            for h in range(first, hypotheses):
+                if token_offsets[h + 1] - token_offsets[h] == stop - written:
+                    fresh = fresh and not _same_tokens(
+                        token_ids, token_offsets[h], written, stop - written
+                    )
+            if fresh:
+                scores[hypotheses] = min(np.log(values[best]) + log_scale, 0.0)
+                hypotheses += 1
+                written = stop
+                token_offsets[hypotheses] = written
+            values[best] = -1.0
+        hypothesis_offsets[i + 1] = hypotheses
+    return written
