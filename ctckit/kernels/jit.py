@@ -30,11 +30,13 @@ F32_1D = types.Array(F32, 1, "C", readonly=True)
 F64_1D = types.Array(F64, 1, "C", readonly=True)
 I32_1D = types.Array(I32, 1, "C", readonly=True)
 I64_1D = types.Array(I64, 1, "C", readonly=True)
+I64_2D = types.Array(I64, 2, "C", readonly=True)
 U8_1D = types.Array(types.uint8, 1, "C", readonly=True)
 U64_1D = types.Array(types.uint64, 1, "C", readonly=True)
 OUT_F32_2D = types.Array(F32, 2, "C")
 OUT_F64_1D = types.Array(F64, 1, "C")
 OUT_I32_1D = types.Array(I32, 1, "C")
+OUT_I64_2D = types.Array(I64, 2, "C")
 OUT_I64_1D = types.Array(I64, 1, "C")
 VOID = types.void
 
@@ -91,7 +93,9 @@ def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function]
 
 def inline(function: Function) -> Function:
     """Compile a helper that kernels of the same file call; it is not cached by itself."""
-    return njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)  # type: ignore[no-any-return]
+    return njit(
+        nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True
+    )(function)  # type: ignore[no-any-return]
 
 
 def _bind_cache_to_sources(dispatcher: Any) -> None:

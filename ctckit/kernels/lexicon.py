@@ -1,8 +1,8 @@
 """Kernels over a lexicon's trie and its words' bigrams: build them, and look things up.
 
 The trie is numbered depth first, its words in the same order, so that the words below a node are
-a range. Node 0 is the root. Children lie side by side (`edge_start`, `edge_token`, `edge_child`,
-tokens rising); `token_mask` has bit token % 64 set for each child, to say no quickly.
+a range. Node 0 is the root. A node is a row of an int64 table with the columns below; its children
+lie side by side in `edge_token` (rising) and `edge_child`, up to where the next node's begin.
 """
 
 from __future__ import annotations
@@ -16,69 +16,73 @@ from ctckit.kernels.jit import (
     OUT_F64_1D,
     OUT_I32_1D,
     OUT_I64_1D,
+    OUT_I64_2D,
     VOID,
     inline,
     kernel,
 )
 
 NO_NODE = np.uint32(0xFFFFFFFF)
+TOKEN_MASK, EDGE_START, WORD_BEGIN, WORD_END, IS_WORD = range(5)
+"""Columns of the table of nodes. The mask has bit token % 64 set for each child, to say no quickly;
+the words from WORD_BEGIN to WORD_END (exclusive) begin like the node; IS_WORD: 1 if one ends there.
+"""
+COLUMNS = 8
 
 
-@kernel(I64(I32_1D, I64_1D, OUT_I32_1D, OUT_I32_1D, OUT_I32_1D, OUT_I32_1D, OUT_I32_1D))
-def number_nodes(token_ids, offsets, parent, token, begin, end, word_node):  # type: ignore[no-untyped-def]
+@kernel(I64(I32_1D, I64_1D, OUT_I64_2D, OUT_I32_1D, OUT_I32_1D))
+def number_nodes(token_ids, offsets, nodes, parent, token):  # type: ignore[no-untyped-def]
     """Number the trie nodes of V sorted, unique words depth first; returns how many there are.
 
-    token_ids, offsets (V + 1): the words; parent, token, begin, end (at most 1 + sum of lengths):
-    each node's, out; its words are ``begin`` to ``end``; word_node (V): where each word ends, out.
+    token_ids, offsets (V + 1): the words; nodes (at most 2 + sum of lengths, COLUMNS), zeros:
+    words of each node, out; parent, token: of each node, out.
     """
     words = offsets.size - 1
     longest = 0
     for w in range(words):
         longest = max(longest, offsets[w + 1] - offsets[w])
-    path = np.zeros(longest + 1, dtype=np.int32)
+    path = np.zeros(longest + 1, dtype=np.int64)
     depth = 0
     parent[0] = -1
     token[0] = -1
-    begin[0] = 0
-    end[0] = words
-    nodes = 1
+    nodes[0, WORD_END] = words
+    count = 1
     for w in range(words):
         start = offsets[w]
         length = offsets[w + 1] - start
         shared = 0
-        while shared < depth and shared < length and token[path[shared + 1]] == token_ids[start + shared]:
+        most = min(depth, length)
+        while shared < most and token[path[shared + 1]] == token_ids[start + shared]:
             shared += 1
         for d in range(depth, shared, -1):
-            end[path[d]] = w
+            nodes[path[d], WORD_END] = w
         for d in range(shared, length):
-            parent[nodes] = path[d]
-            token[nodes] = token_ids[start + d]
-            begin[nodes] = w
-            path[d + 1] = nodes
-            nodes += 1
+            parent[count] = path[d]
+            token[count] = token_ids[start + d]
+            nodes[count, WORD_BEGIN] = w
+            path[d + 1] = count
+            count += 1
         depth = length
-        word_node[w] = path[length]
+        nodes[path[length], IS_WORD] = 1
     for d in range(depth, 0, -1):
-        end[path[d]] = words
-    return nodes
+        nodes[path[d], WORD_END] = words
+    return count
 
 
-@kernel(VOID(I32_1D, I32_1D, OUT_I32_1D, OUT_I32_1D, OUT_I32_1D, OUT_I64_1D))
-def link_nodes(parent, token, edge_start, edge_token, edge_child, token_mask):  # type: ignore[no-untyped-def]
+@kernel(VOID(I32_1D, I32_1D, OUT_I64_2D, OUT_I32_1D, OUT_I32_1D))
+def link_nodes(parent, token, nodes, edge_token, edge_child):  # type: ignore[no-untyped-def]
     """Lay the children of each node side by side; parent, token (M): of `number_nodes`.
 
-    edge_start (M + 1), edge_token (M - 1), edge_child (M - 1), token_mask (M): out.
+    nodes (M + 1, COLUMNS): masks and edges, out; edge_token (M - 1), edge_child (M - 1): out.
     """
-    nodes = parent.size
-    edge_start[:] = 0
-    token_mask[:] = 0
-    for node in range(1, nodes):
-        edge_start[parent[node] + 1] += 1
-        token_mask[parent[node]] |= np.int64(1) << np.int64(token[node] & 63)
-    for node in range(nodes):
-        edge_start[node + 1] += edge_start[node]
-    fill = edge_start[:-1].copy()
-    for node in range(1, nodes):
+    count = parent.size
+    for node in range(1, count):
+        nodes[parent[node] + 1, EDGE_START] += 1
+        nodes[parent[node], TOKEN_MASK] |= np.int64(1) << np.int64(token[node] & 63)
+    for node in range(count):
+        nodes[node + 1, EDGE_START] += nodes[node, EDGE_START]
+    fill = nodes[:, EDGE_START].copy()
+    for node in range(1, count):
         edge = fill[parent[node]]
         fill[parent[node]] += 1
         edge_token[edge] = token[node]
@@ -113,17 +117,18 @@ def count_bigrams(words, vocabulary, row_start, second, cumulated):  # type: ign
 
 
 @inline
-def find_child(node, token, edge_start, edge_token, edge_child):  # type: ignore[no-untyped-def]
+def find_child(node, token, nodes, edge_token, edge_child):  # type: ignore[no-untyped-def]
     """Return the child of a node by a token, or NO_NODE."""
-    low = np.int64(edge_start[node])
-    high = np.int64(edge_start[node + 1])
+    low = nodes[node, EDGE_START]
+    stop = nodes[node + 1, EDGE_START]
+    high = stop
     while low < high:
         middle = (low + high) >> 1
         if edge_token[middle] < token:
             low = middle + 1
         else:
             high = middle
-    if low < edge_start[node + 1] and edge_token[low] == token:
+    if low < stop and edge_token[low] == token:
         return np.uint32(edge_child[low])
     return NO_NODE
 

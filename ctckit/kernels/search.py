@@ -167,6 +167,30 @@ def child_prefix(trie, parent, token, made):  # type: ignore[no-untyped-def]
 
 
 @inline
+def survives(trie, parent, token):  # type: ignore[no-untyped-def]
+    """Return whether the prefix `parent` + `token` has a slot."""
+    child = trie[parent, FIRST_CHILD]
+    while child != NONE:
+        if trie[child, TOKEN] == token:
+            return trie[child, SLOT] != NONE
+        child = trie[child, SIBLING]
+    return False
+
+
+@inline
+def link_parents(size, other, node, label, trie, source):  # type: ignore[no-untyped-def]
+    """Find each prefix's parent among the survivors: `source` of `link_survivors`."""
+    for j in range(size):
+        above = trie[trie[node[j], PARENT], SLOT] if node[j] != 0 else NONE
+        if above == NONE:
+            source[j] = other - 1
+        elif label[above] == label[j]:
+            source[j] = above + other
+        else:
+            source[j] = above
+
+
+@inline
 def link_survivors(size, other, node, label, trie, source, parent_slot, head, link):  # type: ignore[no-untyped-def]
     """Find each prefix's parent among the survivors, and chain the prefixes of one last token.
 

@@ -23,13 +23,12 @@ class Lexicon:
     ----------
     words : V strings, sorted by their token ids, a prefix before what it begins
     lost : number of different words that the alphabet cannot spell
-    edge_start : int32 (M + 1,) for M nodes; node 0 is the root, nodes are numbered depth first
-    edge_token, edge_child : int32 (M - 1,); the children of node m are entries
-        ``edge_start[m]`` to ``edge_start[m + 1]``, tokens rising
-    token_mask : int64 (M,); bit ``token % 64`` is set for each child's token
-    word_begin, word_end : int32 (M,); the words with that prefix are ``word_begin`` to
-        ``word_end`` (exclusive)
-    is_word : bool (M,); the word that ends at node m is number ``word_begin[m]``
+    nodes : int64 (M + 1, 8) for M trie nodes, numbered depth first from the root, 0; the columns
+        are named in `ctckit.kernels.lexicon`: which children there are, where they lie in
+        `edge_token` and `edge_child`, the range of words that begin like the node, whether one
+        ends there
+    edge_token, edge_child : int32 (M - 1,); tokens and nodes of all children, tokens rising
+        within each node's
 
     Raises
     ------
@@ -56,33 +55,20 @@ class Lexicon:
         self._build([ids for _, ids in ordered])
 
     def _build(self, spellings: list[tuple[int, ...]]) -> None:
-        from ctckit.kernels.lexicon import link_nodes, number_nodes
+        from ctckit.kernels.lexicon import COLUMNS, link_nodes, number_nodes
 
         offsets: Int64Array = np.zeros(len(spellings) + 1, dtype=np.int64)
         np.cumsum([len(ids) for ids in spellings], out=offsets[1:])
         token_ids = np.fromiter(
             (one for ids in spellings for one in ids), dtype=np.int32, count=int(offsets[-1])
         )
-        parent, token, begin, end = (
-            np.zeros(len(token_ids) + 1, dtype=np.int32) for _ in range(4)
-        )
-        word_node: Int32Array = np.zeros(len(spellings), dtype=np.int32)
-        nodes = number_nodes(token_ids, offsets, parent, token, begin, end, word_node)
-        self.word_begin, self.word_end = begin[:nodes].copy(), end[:nodes].copy()
-        self.is_word = np.zeros(nodes, dtype=np.bool_)
-        self.is_word[word_node] = True
-        self.edge_start: Int32Array = np.zeros(nodes + 1, dtype=np.int32)
-        self.edge_token: Int32Array = np.zeros(nodes - 1, dtype=np.int32)
-        self.edge_child: Int32Array = np.zeros(nodes - 1, dtype=np.int32)
-        self.token_mask: Int64Array = np.zeros(nodes, dtype=np.int64)
-        link_nodes(
-            parent[:nodes],
-            token[:nodes],
-            self.edge_start,
-            self.edge_token,
-            self.edge_child,
-            self.token_mask,
-        )
+        nodes = np.zeros((len(token_ids) + 2, COLUMNS), dtype=np.int64)
+        parent, token = (np.zeros(len(token_ids) + 1, dtype=np.int32) for _ in range(2))
+        count = number_nodes(token_ids, offsets, nodes, parent, token)
+        self.nodes: Int64Array = nodes[: count + 1].copy()
+        self.edge_token: Int32Array = np.zeros(count - 1, dtype=np.int32)
+        self.edge_child: Int32Array = np.zeros(count - 1, dtype=np.int32)
+        link_nodes(parent[:count], token[:count], self.nodes, self.edge_token, self.edge_child)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -95,7 +81,7 @@ class Lexicon:
         return self._number[word]
 
     def __repr__(self) -> str:
-        return f"Lexicon({len(self.words)} words, {len(self.is_word)} nodes, {self.lost} lost)"
+        return f"Lexicon({len(self.words)} words, {len(self.nodes) - 1} nodes, {self.lost} lost)"
 
 
 def _spell(words: set[str], alphabet: Alphabet) -> tuple[dict[str, tuple[int, ...]], int]:

@@ -63,18 +63,15 @@ class WordBeamSearch(Decoder):
             )
         lexicon = Lexicon(words, self.alphabet)
         bigrams = WordBigrams(words, lexicon)
+        self._longest_word = max(len(word) for word in lexicon.words)
         kinds = np.zeros(len(self.alphabet), dtype=np.uint8)
         for token, index in self.alphabet.token_ids.items():
             kinds[index] = set(token) <= set(characters)
         self._language = (
             kinds,
-            lexicon.edge_start,
+            lexicon.nodes,
             lexicon.edge_token,
             lexicon.edge_child,
-            lexicon.token_mask,
-            lexicon.word_begin,
-            lexicon.word_end,
-            lexicon.is_word.view(np.uint8),
             bigrams.counts,
             bigrams.unigrams,
             bigrams.row_start,
@@ -117,8 +114,8 @@ class WordBeamSearch(Decoder):
         """Return up to `n_best` texts a matrix, best first."""
         lines, frames = len(batch), batch.log_probs.shape[0]
         # A completed word may be longer than the matrix.
-        longest = len(self._language[1])
-        token_ids = np.empty((frames + lines * min(longest, 1000)) * n_best, dtype=np.int32)
+        room = frames + lines * self._longest_word
+        token_ids = np.empty(room * n_best, dtype=np.int32)
         token_offsets = np.empty(lines * n_best + 1, dtype=np.int64)
         hypothesis_offsets = np.empty(lines + 1, dtype=np.int64)
         scores = np.empty(lines * n_best, dtype=np.float64)

@@ -17,6 +17,7 @@ from ctckit.kernels.jit import (
     I32_1D,
     I64,
     I64_1D,
+    I64_2D,
     OUT_F64_1D,
     OUT_I32_1D,
     OUT_I64_1D,
@@ -24,7 +25,16 @@ from ctckit.kernels.jit import (
     inline,
     kernel,
 )
-from ctckit.kernels.lexicon import NO_NODE, bigram_probability, find_child
+from ctckit.kernels.lexicon import (
+    EDGE_START,
+    IS_WORD,
+    NO_NODE,
+    TOKEN_MASK,
+    WORD_BEGIN,
+    WORD_END,
+    bigram_probability,
+    find_child,
+)
 from ctckit.kernels.search import (
     FIRST_CHILD,
     LANES,
@@ -39,11 +49,10 @@ from ctckit.kernels.search import (
     child_prefix,
     cut_at,
     fast_exp,
-    link_survivors,
+    link_parents,
     log_at_most,
     padded,
-    restore_mass,
-    set_child_mass,
+    survives,
     write_prefix,
 )
 
@@ -71,12 +80,12 @@ def _mean(log_product, words):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _weigh(prefix, trie, log_product, mode, smoothing, token_mask, word_begin, word_end, is_word, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+def _weigh(prefix, trie, log_product, mode, smoothing, lexicon, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
     """Return a prefix's weight, a bound of its children's inside a word, and theirs after one."""
     stands_at = np.int64(trie[prefix, STANDS_AT])
-    may_end = stands_at == 0 or is_word[stands_at]
+    may_end = stands_at == 0 or lexicon[stands_at, IS_WORD]
     if mode == WORDS:
-        return 1.0, (1.0 if token_mask[stands_at] else 0.0), (1.0 if may_end else 0.0)
+        return 1.0, (1.0 if lexicon[stands_at, TOKEN_MASK] else 0.0), (1.0 if may_end else 0.0)
     finished = np.int64(trie[prefix, FINISHED])
     product = log_product[prefix]
     now = _mean(product, finished)
@@ -84,10 +93,10 @@ def _weigh(prefix, trie, log_product, mode, smoothing, token_mask, word_begin, w
         inside = now if mode == NGRAMS else _mean(product, finished + 1)
         return now, inside * SLACK, now
     last = np.int64(trie[prefix, LAST_WORD])
-    begin = np.int64(word_begin[stands_at])
+    begin = lexicon[stands_at, WORD_BEGIN]
     if mode == FORECAST:
         chance = _word_probability(
-            begin, np.int64(word_end[stands_at]), finished, last, smoothing,
+            begin, lexicon[stands_at, WORD_END], finished, last, smoothing,
             counts, unigrams, row_start, second, cumulated,
         )
         now = _mean(product + np.log(min(chance, 1.0)), finished + 1)
@@ -102,7 +111,7 @@ def _weigh(prefix, trie, log_product, mode, smoothing, token_mask, word_begin, w
 
 
 @inline
-def _last_weight(prefix, trie, log_product, complete, smoothing, word_begin, word_end, is_word, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+def _last_weight(prefix, trie, log_product, complete, smoothing, lexicon, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
     """Return a prefix's weight with its open word scored like the others.
 
     A word that is only begun counts as what it is completed to, or else as all that it may become.
@@ -111,8 +120,8 @@ def _last_weight(prefix, trie, log_product, complete, smoothing, word_begin, wor
     finished = np.int64(trie[prefix, FINISHED])
     if stands_at == 0:
         return _mean(log_product[prefix], finished)
-    begin = np.int64(word_begin[stands_at])
-    end = begin + 1 if is_word[stands_at] else np.int64(word_end[stands_at])
+    begin = lexicon[stands_at, WORD_BEGIN]
+    end = begin + 1 if lexicon[stands_at, IS_WORD] else lexicon[stands_at, WORD_END]
     chance = _word_probability(
         begin, end, finished, np.int64(trie[prefix, LAST_WORD]), smoothing,
         counts, unigrams, row_start, second, cumulated,
@@ -146,7 +155,7 @@ def _same_tokens(token_ids, first, second, length):  # type: ignore[no-untyped-d
 @kernel(
     I64(
         F32_2D, I64_1D, I64, I64, I64, I64, F64, BOOL, BOOL,
-        U8_1D, I32_1D, I32_1D, I32_1D, I64_1D, I32_1D, I32_1D, U8_1D,
+        U8_1D, I64_2D, I32_1D, I32_1D,
         I64_1D, F64_1D, I64_1D, I32_1D, I64_1D,
         OUT_I32_1D, OUT_I64_1D, OUT_I64_1D, OUT_F64_1D,
     ),
@@ -154,15 +163,15 @@ def _same_tokens(token_ids, first, second, length):  # type: ignore[no-untyped-d
 )  # fmt: skip
 def word_beam_search(  # type: ignore[no-untyped-def]
     log_probs, offsets, blank, width, n_best, mode, smoothing, complete, score_last,
-    in_words, edge_start, edge_token, edge_child, token_mask, word_begin, word_end, is_word,
+    in_words, lexicon, edge_token, edge_child,
     counts, unigrams, row_start, second, cumulated,
     token_ids, token_offsets, hypothesis_offsets, scores,
 ):  # fmt: skip
     """Write the `n_best` best texts of each matrix, best first; returns tokens written.
 
     log_probs (sum of T, C), offsets (N + 1): matrices; mode: WORDS, NGRAMS or FORECAST; in_words
-    (C): whether a class is a word character; edge_start to is_word: the lexicon's trie; counts to
-    cumulated: its bigrams. token_ids (n_best * (sum of T + N * longest word)), token_offsets
+    (C): whether a class is a word character; lexicon, edge_token, edge_child: the trie; counts to
+    cumulated: the bigrams. token_ids (n_best * (sum of T + N * longest word)), token_offsets
     (N * n_best + 1), hypothesis_offsets (N + 1), scores (N * n_best): out, from the front.
     """
     lines = offsets.size - 1
@@ -179,12 +188,8 @@ def word_beam_search(  # type: ignore[no-untyped-def]
     node = np.zeros(width, dtype=np.uint32)
     label = np.full(slots, blank, dtype=np.uint32)
     source = np.full(slots, other - 1, dtype=np.uint32)
-    parent_slot = np.zeros(width, dtype=np.uint32)
-    link = np.zeros(width, dtype=np.uint32)
-    head = np.full(n_classes, NONE, dtype=np.uint32)
     emit = np.zeros(slots)
     inflow = np.zeros(slots)
-    base = np.zeros(slots)
     # The weight of each survivor, and the bounds of its children's.
     weight = np.zeros(slots)
     inside = np.zeros(slots)
@@ -235,11 +240,11 @@ def word_beam_search(  # type: ignore[no-untyped-def]
         size = 1
         log_scale = 0.0
         weight[0], inside[0], after[0] = _weigh(
-            0, trie, log_product, mode, smoothing, token_mask, word_begin, word_end, is_word,
+            0, trie, log_product, mode, smoothing, lexicon,
             counts, unigrams, row_start, second, cumulated,
         )
-        mask[0] = token_mask[0]
-        link_survivors(size, other, node, label, trie, source, parent_slot, head, link)
+        mask[0] = lexicon[0, TOKEN_MASK]
+        source[0] = other - 1
         for t in range(offsets[i], offsets[i + 1]):
             row = log_probs[t]
             cells = padded(size)
@@ -292,8 +297,6 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                     probs[k] = np.float64(row[classes[k]])
                 for k in range(found):
                     probs[k] = fast_exp(probs[k])
-                for j in range(cells):
-                    base[j] = mass[j]
                 likeliest = 0
                 for k in range(1, found):
                     if probs[k] > probs[likeliest]:
@@ -316,27 +319,28 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                     )
                     if at_class * (best_inside if in_word else best_after) <= threshold:
                         continue
-                set_child_mass(c, mass, base, other, head, link, parent_slot)
                 n_hits = 0
                 if in_word:
                     for j in range(size):
                         hits[n_hits] = j
                         allowed = (mask[j] >> np.int64(c & 63)) & np.int64(1)
-                        over = np.int64(base[j] * inside[j] * at_class > threshold)
+                        over = np.int64(reach_inside[j] * at_class > threshold)
                         n_hits += allowed & over
                 else:
                     for j in range(size):
                         hits[n_hits] = j
-                        n_hits += np.int64(base[j] * after[j] * at_class > threshold)
+                        n_hits += np.int64(reach_after[j] * at_class > threshold)
                 before = count
                 for n in range(n_hits):
                     j = hits[n]
                     prefix = node[j]
+                    if survives(trie, prefix, c):
+                        continue  # that child has had its share already
                     at = np.uint32(0)
                     child_weight = after[j]
                     if in_word:
                         at = find_child(
-                            trie[prefix, STANDS_AT], c, edge_start, edge_token, edge_child
+                            trie[prefix, STANDS_AT], c, lexicon, edge_token, edge_child
                         )
                         if at == NO_NODE:
                             continue
@@ -344,14 +348,15 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                         if mode == FORECAST:
                             finished = np.int64(trie[prefix, FINISHED])
                             chance = _word_probability(
-                                np.int64(word_begin[at]), np.int64(word_end[at]), finished,
+                                lexicon[at, WORD_BEGIN], lexicon[at, WORD_END], finished,
                                 np.int64(trie[prefix, LAST_WORD]), smoothing,
                                 counts, unigrams, row_start, second, cumulated,
                             )
                             child_weight = _mean(
                                 log_product[prefix] + np.log(min(chance, 1.0)), finished + 1
                             )
-                    child_mass = base[j] * at_class
+                    # A prefix that ends in c needs a blank before another c.
+                    child_mass = (mass[other + j] if label[j] == c else mass[j]) * at_class
                     value = child_mass * child_weight
                     values[count] = value
                     from_slot[count] = j
@@ -361,7 +366,6 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                     count += np.int64(value > threshold)
                 if count > before:
                     known_cut = np.int64(0)
-                restore_mass(c, mass, base, head, link, parent_slot)
             for j in range(cells):
                 mass[other + j] = mass[j] * at_blank
             if count == size:
@@ -378,7 +382,6 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                 continue
             n_free = 0
             for j in range(size):
-                head[label[j]] = NONE
                 if bits[j] < cut:
                     trie[node[j], SLOT] = NONE
                     free[n_free] = j
@@ -395,7 +398,7 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                     product = log_product[parent]
                     stood_at = trie[parent, STANDS_AT]
                     if stood_at != 0 and not in_words[from_class[k]]:  # this ends a word
-                        word = np.int64(word_begin[stood_at])
+                        word = lexicon[stood_at, WORD_BEGIN]
                         if mode != WORDS:
                             product += np.log(
                                 _word_probability(
@@ -422,20 +425,19 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                 mass[other + j] = 0.0
                 ends_token[j] = from_mass[new_from[n]]
                 weight[j], inside[j], after[j] = _weigh(
-                    child, trie, log_product, mode, smoothing, token_mask, word_begin, word_end,
-                    is_word, counts, unigrams, row_start, second, cumulated,
+                    child, trie, log_product, mode, smoothing, lexicon,
+                    counts, unigrams, row_start, second, cumulated,
                 )
-                mask[j] = token_mask[trie[child, STANDS_AT]]
-            link_survivors(size, other, node, label, trie, source, parent_slot, head, link)
+                mask[j] = lexicon[trie[child, STANDS_AT], TOKEN_MASK]
+            link_parents(size, other, node, label, trie, source)
 
         for j in range(size):
             if score_last and mode != WORDS:
                 weight[j] = _last_weight(
-                    node[j], trie, log_product, complete, smoothing, word_begin, word_end, is_word,
+                    node[j], trie, log_product, complete, smoothing, lexicon,
                     counts, unigrams, row_start, second, cumulated,
                 )
             values[j] = (mass[other + j] + ends_token[j]) * weight[j]
-            head[label[j]] = NONE
         first = hypotheses
         for _ in range(size):
             best = 0
@@ -446,10 +448,10 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                 break
             stop = write_prefix(trie, node[best], token_ids, written)
             at = np.int64(trie[node[best], STANDS_AT])
-            if complete and at != 0 and word_end[at] - word_begin[at] == 1:
-                while not is_word[at]:
-                    token_ids[stop] = edge_token[edge_start[at]]
-                    at = np.int64(edge_child[edge_start[at]])
+            if complete and at != 0 and lexicon[at, WORD_END] - lexicon[at, WORD_BEGIN] == 1:
+                while not lexicon[at, IS_WORD]:
+                    token_ids[stop] = edge_token[lexicon[at, EDGE_START]]
+                    at = np.int64(edge_child[lexicon[at, EDGE_START]])
                     stop += 1
             fresh = True  # completed, it may be what another prefix is
             for h in range(first, hypotheses):
