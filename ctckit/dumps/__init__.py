@@ -1,9 +1,10 @@
-"""Dumps of matrices on disk."""
+"""Dumps of CTC matrices on disk: written once, then read, streamed and converted.
 
-from typing import Any
+Importing this loads no pyarrow; opening or writing a dump does.
+"""
 
+from ctckit.dumps.references import read_references
+from ctckit.dumps.store import Dump, DumpBatch, open_dump
+from ctckit.dumps.writer import DumpWriter, write_dump
 
-def open_dump(path: Any) -> Any: ...
-
-
-def write_dump(path: Any, batch: Any, ids: Any = None, references: Any = None) -> Any: ...
+__all__ = ["Dump", "DumpBatch", "DumpWriter", "open_dump", "read_references", "write_dump"]

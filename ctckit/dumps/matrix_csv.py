@@ -1,0 +1,172 @@
+"""Matrices as SimpleHTR and CTCWordBeamSearch keep them: a CSV file each, logits, blank last."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.alphabet import Alphabet
+from ctckit.dumps.declared import Declared, grouped
+from ctckit.dumps.files import StagedFolder, check_destination, disk_errors, names_in, sync_folder
+from ctckit.dumps.references import read_references, read_text
+from ctckit.dumps.store import DumpBatch
+from ctckit.errors import InvalidValueError
+
+ALPHABET_FILE = "alphabet.json"
+REFERENCES_FILE = "references.jsonl"
+LONGEST_NAME = 100
+_UNSAFE = re.compile(r"[^\w.-]")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+Float64Array = npt.NDArray[np.float64]
+
+
+def csv_files(folder: Path) -> list[Path]:
+    """Return the CSV files of a folder, in the order of their names."""
+    return [folder / name for name in names_in(folder) if _is_csv(name)]
+
+
+def _is_csv(name: str) -> bool:
+    return name.lower().endswith(".csv")
+
+
+def _is_ours(name: str) -> bool:
+    return _is_csv(name) or name in (ALPHABET_FILE, REFERENCES_FILE)
+
+
+def read_csv(path: Path, declared: Declared) -> tuple[Alphabet, Iterator[DumpBatch]]:
+    """Read a CSV file, or a folder of them; a matrix is called as its file, without the ending.
+
+    A frame a line, values with ``;`` between and perhaps after them; logits unless declared
+    otherwise; blank last unless declared otherwise. In a folder that `write_csv` made, the
+    alphabet and the references are found.
+
+    Raises
+    ------
+    DumpError : a file cannot be read
+    InvalidValueError : a cell is no number, a line has more or fewer values than the others (the
+        message names file and line); no alphabet is declared
+    """
+    is_folder = path.is_dir()
+    files = csv_files(path) if is_folder else [path]
+    beside = path / ALPHABET_FILE
+    classes = next((found for file in files if (found := _count_classes(file))), None)
+    fallback = beside if is_folder and beside.exists() else None
+    alphabet = declared.alphabet_of(path, classes, -1, fallback)
+    known = path / REFERENCES_FILE
+    references = read_references(known) if is_folder and known.exists() else {}
+    matrices = (
+        (file.stem, references.get(file.stem), _read_matrix(file, len(alphabet))) for file in files
+    )
+    return alphabet, grouped(path, declared.kind or "logits", alphabet, matrices)
+
+
+def _lines(path: Path) -> list[str]:
+    text = read_text(path, "matrix").replace("\r\n", "\n").rstrip("\n")
+    return text.split("\n") if text else []
+
+
+def _cells(line: str) -> list[str]:
+    return line.rstrip().removesuffix(";").split(";")
+
+
+def _count_classes(path: Path) -> int | None:
+    """Return the values on the first line; None for a matrix without frames."""
+    lines = _lines(path)
+    return len(_cells(lines[0])) if lines else None
+
+
+def _read_matrix(path: Path, classes: int) -> Float64Array:
+    rows: list[list[float]] = []
+    for number, line in enumerate(_lines(path), start=1):
+        cells = _cells(line)
+        if len(cells) != classes:
+            raise InvalidValueError(
+                f"matrix must have {classes} values a line, got {len(cells)} in '{path}', line "
+                f"{number}; each line is a frame with ';' between its values"
+            )
+        try:
+            rows.append([float(cell) for cell in cells])
+        except ValueError:
+            wrong = next(cell for cell in cells if not _is_number(cell))
+            raise InvalidValueError(
+                f"matrix must hold numbers, got {wrong!r} in '{path}', line {number}; "
+                "write them as -1.5 or 2e-3"
+            ) from None
+    return np.array(rows, dtype=np.float64).reshape(len(rows), classes)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def write_csv(
+    path: Path, alphabet: Alphabet, batches: Iterable[DumpBatch], overwrite: bool = False
+) -> None:
+    """Write a folder with a CSV file a matrix, in SimpleHTR's format, when complete.
+
+    The log-probabilities stand for the logits: log-softmax leaves them as they are. The blank's
+    column becomes the last. File names are the ids, where those are safe names, made so otherwise.
+    The tokens without the blank are put into ``alphabet.json`` and the references, by file name
+    without ending, into ``references.jsonl``, so that `read_csv` needs no declarations.
+
+    Raises
+    ------
+    DumpError : `path` holds something else, or cannot be written
+    """
+    check_destination(path, overwrite, _is_ours)
+    staged = StagedFolder(path, _is_ours)
+    blank = alphabet.blank
+    order = [i for i in range(len(alphabet)) if i != blank] + [blank]
+    form = "%.9g;" * len(alphabet) + "\n"
+    names: set[str] = set()
+    references: list[dict[str, Any]] = []
+    try:
+        with disk_errors(path):
+            for part in batches:
+                parts = zip(part.batch.ids, part.references, part.batch, strict=True)
+                for id, reference, matrix in parts:
+                    name = _safe_name(id, names)
+                    if reference is not None:
+                        references.append({"id": name, "text": reference})
+                    lines = [form % tuple(row) for row in matrix[:, order].tolist()]
+                    _write(staged.path / f"{name}.csv", "".join(lines))
+            tokens = [alphabet.tokens[i] for i in order[:-1]]
+            _write(staged.path / ALPHABET_FILE, json.dumps(tokens, ensure_ascii=False) + "\n")
+            if references:
+                texts = [json.dumps(one, ensure_ascii=False) + "\n" for one in references]
+                _write(staged.path / REFERENCES_FILE, "".join(texts))
+            sync_folder(staged.path)
+        staged.publish()
+    except BaseException:
+        staged.discard()
+        raise
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def _safe_name(id: str, taken: set[str]) -> str:
+    """Return a file name for `id` that is safe on every system and not `taken`, and take it."""
+    base = _UNSAFE.sub("_", id).strip(".")
+    base = base.encode()[:LONGEST_NAME].decode(errors="ignore").rstrip(".")
+    if not base or _RESERVED.fullmatch(base):
+        base = "_" + base
+    name, number = base, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{base}-{number}"
+    taken.add(name.casefold())
+    return name

@@ -1,0 +1,136 @@
+"""The true texts of lines, in a file of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ctckit.errors import DumpError, InvalidValueError, NotFoundError
+
+ID_COLUMNS = ("id", "file")
+TEXT_COLUMNS = ("text", "reference")
+
+
+def read_references(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the text of each id, exactly as the file spells it.
+
+    Parameters
+    ----------
+    path : a .csv file with a header that has the columns ``id`` or ``file``, and ``text`` or
+        ``reference``; or a .jsonl file of objects with those keys, where a null text is left
+        out. UTF-8, with or without a byte order mark
+
+    Raises
+    ------
+    NotFoundError : no such file
+    DumpError : the file cannot be read
+    InvalidValueError : another ending, not UTF-8, a column missing, a row that does not fit, an id
+        that comes twice; the message names file and line
+    """
+    path = Path(path)
+    readers = {".csv": _csv_rows, ".jsonl": _jsonl_rows}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise InvalidValueError(
+            f"references must be a .csv or .jsonl file, got '{path}'; convert or rename it"
+        )
+    references: dict[str, str] = {}
+    for line, id, text in reader(path, read_text(path, "references")):
+        if id in references:
+            raise InvalidValueError(
+                f"ids must be unique in references, got {id!r} again in '{path}', line {line}; "
+                "keep one"
+            )
+        references[id] = text
+    return references
+
+
+def read_text(path: Path, name: str) -> str:
+    """Return the text of a UTF-8 file, without a byte order mark; line ends stay.
+
+    Raises
+    ------
+    NotFoundError, DumpError, InvalidValueError : as `read_references`; `name` is what the file is
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"{name} must be an existing file, got '{path}'") from None
+    except OSError as error:
+        raise DumpError(
+            f"{name} must be a readable file, got '{path}' ({error.strerror})"
+        ) from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidValueError(
+            f"{name} must be UTF-8 text, got byte 0x{data[error.start]:02x} in '{path}', "
+            f"line {line}; save the file as UTF-8"
+        ) from None
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(rows, [])
+        id_column = _column(path, header, ID_COLUMNS)
+        text_column = _column(path, header, TEXT_COLUMNS)
+        for row in rows:
+            if row and len(row) != len(header):
+                raise InvalidValueError(
+                    f"references must have {len(header)} cells a row, as the header, got "
+                    f"{len(row)} in '{path}', line {rows.line_num}; quote texts with commas"
+                )
+            if row:
+                yield rows.line_num, row[id_column], row[text_column]
+    except csv.Error as error:
+        raise InvalidValueError(
+            f"references must be sound CSV, got '{path}', line {rows.line_num} ({error})"
+        ) from None
+
+
+def _column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
+    for name in names:
+        if name in header:
+            return header.index(name)
+    raise InvalidValueError(
+        f"references must have a column {' or '.join(map(repr, names))}, got {header} in "
+        f"'{path}', line 1; add a header"
+    )
+
+
+def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"'{path}', line {number}"
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            raise InvalidValueError(
+                f"references must be one JSON object a line, got {where} ({error})"
+            ) from None
+        if not isinstance(values, dict):
+            raise InvalidValueError(
+                f"references must be one JSON object a line, got {values!r} in {where}"
+            )
+        found = [
+            next((values[name] for name in names if name in values), _MISSING)
+            for names in (ID_COLUMNS, TEXT_COLUMNS)
+        ]
+        id, reference = found
+        if reference is None and isinstance(id, str):
+            continue
+        if not isinstance(id, str) or not isinstance(reference, str):
+            raise InvalidValueError(
+                f"references must have strings 'id' and 'text', got {values!r} in {where}"
+            )
+        yield number, id, reference
+
+
+_MISSING = object()
