@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import operator
 from collections.abc import Iterable, Sequence
@@ -42,15 +43,23 @@ class Alphabet:
 
     __slots__ = ("__dict__", "blank", "tokens")
 
+    tokens: tuple[str, ...]
+    blank: int
+
     def __init__(self, tokens: Sequence[str], blank: int) -> None:
-        self.tokens: tuple[str, ...] = tuple(tokens)
         try:
-            self.blank = operator.index(blank)
+            index = operator.index(blank)
         except TypeError:
             raise InvalidValueError(
                 f"blank must be an integer, got {blank!r}; give the class index of the blank"
             ) from None
+        # The class is hashable, so it does not change: see __setattr__.
+        object.__setattr__(self, "tokens", tuple(tokens))
+        object.__setattr__(self, "blank", index)
         self._check()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"an Alphabet does not change, got a new {name}; make another one")
 
     def _check(self) -> None:
         size = len(self.tokens)
@@ -134,7 +143,9 @@ class Alphabet:
     def _code_points(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint32]:
         """One code point a class, as bytes where all are ASCII; for `single_characters` only."""
         points = [0 if i == self.blank else ord(t) for i, t in enumerate(self.tokens)]
-        return np.array(points, dtype=np.uint8 if max(points) < 128 else np.uint32)
+        if max(points) < 128:
+            return np.array(points, dtype=np.uint8)
+        return np.array(points, dtype=np.uint32)
 
     @cached_property
     def _longest(self) -> int:
@@ -182,8 +193,8 @@ class Alphabet:
             flat = points.astype(points.dtype.newbyteorder("<"), copy=False).tobytes()
             text = flat.decode(encoding)
             bounds = offsets.tolist()
-            return [text[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+            return [text[a:b] for a, b in itertools.pairwise(bounds)]
         tokens = self.tokens
         flat_tokens = [tokens[i] for i in token_ids.tolist()]
         bounds = offsets.tolist()
-        return ["".join(flat_tokens[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+        return ["".join(flat_tokens[a:b]) for a, b in itertools.pairwise(bounds)]

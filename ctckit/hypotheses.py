@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +105,8 @@ class Hypothesis:
     text: str
     token_ids: tuple[int, ...]
     score: float
+    _source: DecodedBatch
+    _row: int
 
     def __init__(
         self, text: str, token_ids: tuple[int, ...], score: float, source: DecodedBatch, row: int
@@ -133,7 +136,8 @@ class Hypothesis:
         """First frame of each token on the likeliest alignment."""
         start, stop = self._source.token_offsets[self._row : self._row + 2]
         frames = self._source.timesteps[start:stop].tolist()
-        return None if frames and frames[0] < 0 else tuple(frames)
+        impossible = frames[0] < 0 if frames else self.log_prob == -math.inf
+        return None if impossible else tuple(frames)
 
     def _values(self) -> tuple[Any, ...]:
         return self.text, self.token_ids, self.timesteps, self.log_prob, self.score
@@ -154,7 +158,8 @@ class Hypothesis:
 
 
 def _restore_hypothesis(source: DecodedBatch) -> Hypothesis:
-    return source[0][0]
+    restored: Hypothesis = source[0][0]
+    return restored
 
 
 class DecodedBatch(Sequence[list[Hypothesis]]):

@@ -60,8 +60,8 @@ class MatrixBatch:
         _first_id: int = 0,
     ) -> None:
         """Wrap arrays that are known to be valid; everyone else calls a ``from_`` constructor."""
-        self.log_probs = log_probs
-        self.offsets = offsets
+        self.log_probs = _read_only(log_probs)
+        self.offsets = _read_only(offsets)
         self.alphabet = alphabet
         self._ids = ids
         self._first_id = _first_id
@@ -139,8 +139,6 @@ class MatrixBatch:
         if ids is not None:
             ids = _checked_ids(ids, len(offsets) - 1)
         log_probs = _to_log_probs(kind, rows, offsets, was_float16, ids)
-        log_probs = log_probs.view()
-        log_probs.flags.writeable = False
         return cls(log_probs, offsets, alphabet, ids)
 
     @classmethod
@@ -153,7 +151,6 @@ class MatrixBatch:
             check_same_alphabet("batch", batch.alphabet, alphabet)
         lengths = np.concatenate([batch.lengths for batch in batches])
         log_probs = np.concatenate([batch.log_probs for batch in batches])
-        log_probs.flags.writeable = False
         ids = [one for batch in batches for one in batch.ids]
         return cls(log_probs, _offsets_of(lengths), alphabet, ids)
 
@@ -213,11 +210,15 @@ class MatrixBatch:
             f"{len(self.alphabet)} classes)"
         )
 
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self.log_probs, self.offsets, self.alphabet, self._ids, self._first_id
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = self.log_probs, self.offsets, self.alphabet, self._ids, self._first_id
+        return MatrixBatch, fields
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.log_probs, self.offsets, self.alphabet, self._ids, self._first_id = state
+
+def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def check_same_alphabet(name: str, given: Alphabet, expected: Alphabet) -> None:
@@ -229,10 +230,11 @@ def check_same_alphabet(name: str, given: Alphabet, expected: Alphabet) -> None:
     elif given.blank != expected.blank:
         difference = f"blank {given.blank} instead of {expected.blank}"
     else:
-        index = next(i for i, (a, b) in enumerate(zip(given.tokens, expected.tokens)) if a != b)  # noqa: B905
-        difference = (
-            f"{given.tokens[index]!r} instead of {expected.tokens[index]!r} at index {index}"
+        pairs = enumerate(zip(given.tokens, expected.tokens, strict=True))
+        index, (ours, theirs) = next(
+            (i, pair) for i, pair in pairs if i != given.blank and pair[0] != pair[1]
         )
+        difference = f"{ours!r} instead of {theirs!r} at index {index}"
     raise AlphabetMismatchError(
         f"{name} must have the decoder's alphabet, got another one ({difference}); "
         "load the decoder with the alphabet of the matrices"
@@ -288,7 +290,7 @@ def _to_rows(
         rows = np.ascontiguousarray(array).reshape(count * frames, classes)
     else:
         rows = np.concatenate([one[:n] for one, n in zip(array, counts.tolist(), strict=True)])
-    return rows, offsets, array.dtype == np.float16
+    return rows, offsets, array.dtype.type is np.float16
 
 
 def _list_to_rows(
@@ -314,7 +316,7 @@ def _list_to_rows(
                 )
         matrices = [matrix[:n] for matrix, n in zip(matrices, counts, strict=True)]
     offsets = _offsets_of([len(matrix) for matrix in matrices])
-    was_float16 = any(matrix.dtype == np.float16 for matrix in matrices)
+    was_float16 = any(matrix.dtype.type is np.float16 for matrix in matrices)
     if not matrices:
         return np.zeros((0, len(alphabet)), dtype=np.float32), offsets, False
     return np.ascontiguousarray(np.concatenate(matrices)), offsets, was_float16
@@ -367,15 +369,17 @@ def _to_log_probs(
     tolerance = np.float32(FLOAT16_ROW_SUM_TOLERANCE if was_float16 else ROW_SUM_TOLERANCE)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if kind == "logits":
-            if rows.dtype == np.float64:
-                rows = rows - rows.max(axis=1, keepdims=True, initial=-np.inf)
-            logits = rows.astype(np.float32, copy=False)
+            shifted = rows
+            if rows.dtype.type is np.float64:
+                shifted = rows - rows.max(axis=1, keepdims=True, initial=-np.inf)
+            logits = shifted.astype(np.float32, copy=False)
             log_probs = np.empty(logits.shape, dtype=np.float32)
             bad = log_softmax(logits, log_probs)
         else:
-            log_probs = rows.astype(np.float32, copy=False)
+            logs = rows.astype(np.float32) if rows.dtype.type is np.float16 else rows
             if kind == "probs":
-                log_probs = np.log(log_probs)
+                logs = np.log(logs)
+            log_probs = logs.astype(np.float32, copy=False)
             bad = first_bad_row(log_probs, tolerance)
     if bad >= 0:
         raise InvalidValueError(_explain_bad_row(kind, rows[bad], bad, offsets, ids))
@@ -393,7 +397,8 @@ def _explain_bad_row(
 ) -> str:
     """Say what is wrong with a frame that the fast check has refused."""
     index = int(np.searchsorted(offsets, position, side="right")) - 1
-    where = f"matrix {index if ids is None else repr(ids[index])}, frame {position - offsets[index]}"
+    matrix = index if ids is None else repr(ids[index])
+    where = f"matrix {matrix}, frame {position - offsets[index]}"
     name = _ARGUMENTS[kind]
     values = row.astype(np.float64)
     if np.isnan(values).any():
@@ -404,8 +409,7 @@ def _explain_bad_row(
         return f"{name} must be finite or -inf, got inf at {where}, class {column}"
     if kind == "logits":
         return f"{name} must allow some class, got only -inf at {where}"
-    looks_like = _looks_like(values)
-    advice = f"; use {_CONSTRUCTORS[looks_like]} if these are {looks_like}"
+    advice = _advice(kind, values)
     if kind == "probs":
         if values.min() < 0:
             return f"probs must be 0 to 1, got {values.min():.6g} at {where}{advice}"
@@ -414,6 +418,13 @@ def _explain_bad_row(
         return f"log_probs must be 0 or below, got {values.max():.6g} at {where}{advice}"
     total = np.exp(values).sum()
     return f"exp(log_probs) must sum to 1 in each frame, got {total:.6g} at {where}{advice}"
+
+
+def _advice(kind: Kind, values: npt.NDArray[np.float64]) -> str:
+    looks_like = _looks_like(values)
+    if looks_like != kind:
+        return f"; use {_CONSTRUCTORS[looks_like]} if these are {looks_like}"
+    return "; divide each frame by its sum" if kind == "probs" else "; from_logits normalises"
 
 
 def _looks_like(values: npt.NDArray[np.float64]) -> Kind:

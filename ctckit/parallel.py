@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,7 @@ def split(offsets: Int64Array, threads: int) -> list[tuple[int, int]]:
     targets = offsets[0] + np.arange(chunks + 1) * (total / chunks)
     bounds = np.searchsorted(offsets, targets[1:-1], side="left").tolist()
     edges = [0, *bounds, count]
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return [(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
 def map_in_threads(

@@ -85,8 +85,10 @@ def _entry_points() -> list[EntryPoint]:
 def _info(point: EntryPoint) -> DecoderInfo:
     if point.dist is None:
         return DecoderInfo(point.name, "unknown", "", "")
-    summary = point.dist.metadata.get("Summary") or ""
-    return DecoderInfo(point.name, point.dist.name, point.dist.version, summary)
+    metadata = point.dist.metadata
+    summary = metadata["Summary"] if "Summary" in metadata else ""  # noqa: SIM401 - it has no get
+    distribution = point.dist.name or "unknown"
+    return DecoderInfo(point.name, distribution, point.dist.version or "", summary)
 
 
 def _find(name: str) -> EntryPoint:

@@ -1,0 +1,1 @@
+"""The harness that scores decoders on the same matrices."""

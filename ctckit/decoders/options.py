@@ -88,8 +88,9 @@ class Option:
                 if math.isfinite(number):
                     return number
         elif self.type is Path:
-            if isinstance(value, (str, os.PathLike)) and os.fspath(value) != "":
-                return Path(os.fspath(value))
+            text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
+            if isinstance(text, str) and text != "":
+                return Path(text)
         elif isinstance(value, str):
             return value
         raise InvalidValueError(f"{self.name} must be {self.rule}, got {value!r}")
@@ -116,9 +117,8 @@ class Option:
         """Return the value that `text` spells on a command line, checked."""
         value: Any = text
         if self.type is bool:
-            value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
-                text.lower(), text
-            )
+            words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+            value = words.get(text.lower(), text)
         elif self.type in (int, float):
             try:
                 value = self.type(text)

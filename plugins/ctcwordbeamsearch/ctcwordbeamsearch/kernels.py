@@ -373,7 +373,7 @@ def word_beam_search(  # type: ignore[no-untyped-def]
 
             cut = known_cut
             if cut == 0 and count > width:
-                cut = cut_at(bits, count, width, weakest)
+                cut = max(cut_at(bits, count, width, weakest), np.int64(1))
             n_new = 0
             for k in range(size, count):
                 new_from[n_new] = k
@@ -382,7 +382,7 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                 continue
             n_free = 0
             for j in range(size):
-                if bits[j] < cut:
+                if bits[j] < cut and n_free < n_new:
                     trie[node[j], SLOT] = NONE
                     free[n_free] = j
                     n_free += 1

@@ -1,0 +1,123 @@
+"""Which decoders to compare: their names and options, as written on a command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ctckit.alphabet import Alphabet
+from ctckit.decoders.base import Decoder
+from ctckit.decoders.options import checked_options
+from ctckit.errors import CtckitError, InvalidValueError, NotFoundError, PluginError, did_you_mean
+from ctckit.registry import decoder_class, list_decoders, load_decoder
+
+CORPUS = "corpus"
+"""The option that one file can be given to in every decoder that declares it."""
+
+_NEXT_OPTION = re.compile(r",(?=[A-Za-z_][A-Za-z0-9_-]*=)")
+
+
+@dataclass(frozen=True)
+class DecoderSpec:
+    """A decoder to be compared.
+
+    Attributes
+    ----------
+    label : what its row is called
+    name : the installed decoder's
+    options : values by option name, checked
+    reason : why it cannot run, where that is known already
+    """
+
+    label: str
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+
+    def load(self, alphabet: Alphabet) -> Decoder:
+        """Make the decoder.
+
+        Raises
+        ------
+        CtckitError : it cannot be made; the message is the reason
+        """
+        checked_options(self.name, decoder_class(self.name).options, self.options)
+        try:
+            return load_decoder(self.name, alphabet, **self.options)
+        except CtckitError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"decoder {self.name!r} must start, got {type(error).__name__}: {error}; "
+                "check its options, or tell its author"
+            ) from error
+
+
+def parse_spec(text: str) -> DecoderSpec:
+    """Read ``name`` or ``name:option=value,option=value``.
+
+    Option names may be written with dashes. A comma that is not followed by ``option=`` belongs
+    to the value before it.
+
+    Raises
+    ------
+    NotFoundError : no such decoder, or it has no such option
+    InvalidValueError : bad form, an option given twice, or a value that breaks its rule
+
+    Examples
+    --------
+    >>> parse_spec("beamsearch:beam_width=50").options
+    {'beam_width': 50}
+    """
+    name, _, rest = text.partition(":")
+    try:
+        declared = decoder_class(name).options
+    except PluginError as error:
+        return DecoderSpec(text, name, reason=str(error))
+    options: dict[str, Any] = {}
+    for assignment in _NEXT_OPTION.split(rest) if rest else []:
+        key, equals, value = assignment.partition("=")
+        key = key.replace("-", "_")
+        if not equals:
+            raise InvalidValueError(
+                f"decoder must be name or name:option=value,option=value, got {text!r}; "
+                f"give {assignment!r} a value"
+            )
+        if key not in declared:
+            raise NotFoundError(
+                f"option must be one of the decoder {name}'s, got {key!r} in {text!r};"
+                f"{did_you_mean(key, declared)} options: {', '.join(declared) or 'none'}"
+            )
+        if key in options:
+            raise InvalidValueError(
+                f"{key} must be given once, got it twice in {text!r}; remove one"
+            )
+        options[key] = declared[key].parse(value)
+    return DecoderSpec(text, name, options)
+
+
+def installed_specs() -> list[DecoderSpec]:
+    """Return every installed decoder with its defaults, broken ones with the reason."""
+    names = sorted({info.name for info in list_decoders()})
+    return [parse_spec(name) for name in names]
+
+
+def give_corpus(specs: Sequence[DecoderSpec], corpus: Any) -> list[DecoderSpec]:
+    """Return `specs` with the option `corpus` set where a decoder declares and lacks it."""
+    given = []
+    for spec in specs:
+        if spec.reason is None and CORPUS not in spec.options and takes_corpus(spec):
+            value = decoder_class(spec.name).options[CORPUS].check(corpus)
+            spec = replace(spec, options={**spec.options, CORPUS: value})
+        given.append(spec)
+    return given
+
+
+def takes_corpus(spec: DecoderSpec) -> bool:
+    """Return whether the decoder declares an option called `corpus`."""
+    try:
+        return CORPUS in decoder_class(spec.name).options
+    except CtckitError:
+        return False

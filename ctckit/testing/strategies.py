@@ -1,0 +1,76 @@
+"""Hypothesis strategies for alphabets and matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from ctckit.alphabet import Alphabet
+from ctckit.matrices import MatrixBatch
+
+STYLES = ("flat", "peaked", "path", "ties")
+"""Near uniform; one class far above the others; that and mostly blank; equal values in plenty."""
+
+
+@st.composite
+def alphabets(
+    draw: st.DrawFn,
+    *,
+    min_size: int = 1,
+    max_size: int = 6,
+    characters: str = "ab' cdé\U0001f600",
+    longest: int = 1,
+) -> Alphabet:
+    """Return alphabets of `min_size` to `max_size` classes, the blank at any index.
+
+    Tokens are 1 to `longest` of `characters`.
+    """
+    size = draw(st.integers(min_size, max_size))
+    texts = st.text(characters, min_size=1, max_size=longest)
+    tokens = draw(st.lists(texts, min_size=size - 1, max_size=size - 1, unique=True))
+    blank = draw(st.integers(0, size - 1))
+    return Alphabet([*tokens[:blank], "", *tokens[blank:]], blank)
+
+
+@st.composite
+def log_prob_matrices(
+    draw: st.DrawFn,
+    classes: int,
+    blank: int,
+    *,
+    max_frames: int = 6,
+    styles: tuple[str, ...] = STYLES,
+) -> npt.NDArray[np.float32]:
+    """Return valid matrices (T, classes), T from 0, in all styles; some classes may be dead."""
+    frames = draw(st.integers(0, max_frames))
+    style = draw(st.sampled_from(styles))
+    dead = draw(st.sets(st.integers(0, classes - 1), max_size=classes - 1))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    if style == "ties":
+        logits = rng.integers(0, 2, size=(frames, classes)).astype(np.float64)
+    else:
+        logits = rng.normal(size=(frames, classes)) * {"flat": 0.5, "peaked": 5, "path": 2}[style]
+    if style == "path":
+        logits[rng.random(frames) < 0.6, blank] += 6
+    logits[:, sorted(dead)] = -np.inf
+    logits -= logits.max(axis=1, keepdims=True, initial=-np.inf)
+    log_probs: npt.NDArray[Any] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return log_probs.astype(np.float32)
+
+
+@st.composite
+def batches(
+    draw: st.DrawFn,
+    *,
+    alphabet: st.SearchStrategy[Alphabet] | None = None,
+    max_matrices: int = 5,
+    max_frames: int = 6,
+    styles: tuple[str, ...] = STYLES,
+) -> MatrixBatch:
+    """Return ragged batches of such matrices; `alphabet` says over which alphabets."""
+    chosen = draw(alphabets() if alphabet is None else alphabet)
+    one = log_prob_matrices(len(chosen), chosen.blank, max_frames=max_frames, styles=styles)
+    return MatrixBatch.from_log_probs(draw(st.lists(one, max_size=max_matrices)), chosen)

@@ -1,0 +1,121 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from ctckit import Alphabet, MatrixBatch
+
+pytest.register_assert_rewrite("ctckit.testing.conformance")
+
+settings.register_profile(
+    "ctckit",
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ctckit")
+
+GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of answers that independent decoders gave; it lies beside the checkout."""
+    if not (GOLDEN / "README.md").is_file():
+        pytest.skip(f"golden matrices are not here: no {GOLDEN}")
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def synthetic(golden: Path) -> dict[str, Any]:
+    """What synthetic_lines.json holds: characters, references, expected texts."""
+    return json.loads((golden / "synthetic_lines.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def line_alphabet(synthetic: dict[str, Any]) -> Alphabet:
+    return Alphabet([*synthetic["chars"], ""], synthetic["blank"])
+
+
+@pytest.fixture(scope="session")
+def lines(golden: Path, line_alphabet: Alphabet) -> MatrixBatch:
+    """The 60 synthetic lines, T = 100 and C = 80."""
+    with np.load(golden / "synthetic_lines.npz") as arrays:
+        return MatrixBatch.from_log_probs(arrays["log_probs"], line_alphabet)
+
+
+@pytest.fixture(scope="session")
+def iam_alphabet(golden: Path) -> Alphabet:
+    return read_alphabet(golden / "scheidl" / "iam" / "chars.txt")
+
+
+@pytest.fixture(scope="session")
+def iam_line(golden: Path, iam_alphabet: Alphabet) -> MatrixBatch:
+    """The real line, T = 100."""
+    return read_matrix(golden / "scheidl" / "line" / "rnnOutput.csv", iam_alphabet)
+
+
+@pytest.fixture(scope="session")
+def iam_word(golden: Path, iam_alphabet: Alphabet) -> MatrixBatch:
+    """The real word, T = 32."""
+    return read_matrix(golden / "scheidl" / "word" / "rnnOutput.csv", iam_alphabet)
+
+
+@pytest.fixture(scope="session")
+def bentham(golden: Path) -> MatrixBatch:
+    """The real line of the Bentham collection."""
+    folder = golden / "scheidl" / "bentham"
+    return read_matrix(folder / "mat_2.csv", read_alphabet(folder / "chars.txt"))
+
+
+def read_alphabet(path: Path) -> Alphabet:
+    characters = path.read_text(encoding="utf-8").strip("\r\n")
+    return Alphabet([*characters, ""], len(characters))
+
+
+def read_matrix(path: Path, alphabet: Alphabet) -> MatrixBatch:
+    """Read logits as SimpleHTR dumps them: `;` between values and, mostly, after the last."""
+    rows = [line.strip("\n;").split(";") for line in path.read_text().splitlines() if line.strip()]
+    return MatrixBatch.from_logits([np.array(rows, dtype=np.float64)], alphabet)
+
+
+@pytest.fixture
+def alphabet() -> Alphabet:
+    """Three characters, blank last."""
+    return Alphabet(["a", "b", " ", "<blank>"], blank=3)
+
+
+@pytest.fixture
+def batch(alphabet: Alphabet) -> MatrixBatch:
+    """Five random matrices over `alphabet`, T = 4, 0, 7, 1, 5."""
+    rng = np.random.default_rng(1)
+    logits = [rng.normal(size=(frames, 4)) * 2 for frames in (4, 0, 7, 1, 5)]
+    return MatrixBatch.from_logits(logits, alphabet)
+
+
+@pytest.fixture(scope="session", params=["colder", "noisier"])
+def long_line(
+    request: pytest.FixtureRequest, lines: MatrixBatch, synthetic: dict[str, Any]
+) -> tuple[MatrixBatch, str]:
+    """Sixteen golden lines in one, T = 1630, so flat that exp(best path) underflows; its text."""
+    alphabet = lines.alphabet
+    space = np.full(len(alphabet), 1e-4)
+    space[[alphabet.encode(" ")[0], alphabet.blank]] = 0.5
+    rows = []
+    for matrix in lines[:16]:
+        rows += [np.exp(matrix.astype(np.float64)), np.tile(space, (2, 1))]
+    probs = np.concatenate(rows[:-1])
+    if request.param == "colder":
+        logits = 0.27 * np.log(probs)
+    else:
+        logits = np.log(0.2 * probs / probs.sum(axis=1, keepdims=True) + 0.8 / len(alphabet))
+    return MatrixBatch.from_logits([logits], alphabet), " ".join(synthetic["reference"][:16])

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from ctckit import (
+    Alphabet,
+    InvalidValueError,
+    MatrixBatch,
+    NotFoundError,
+    PluginError,
+    list_decoders,
+    load_decoder,
+)
+from ctckit.registry import decoder_class
+
+pytestmark = pytest.mark.nojit
+
+ALPHABET = Alphabet("ab-", 2)
+
+GOOD = '''
+from ctckit import Decoder, SearchResult
+
+class Echo(Decoder):
+    """Say the first token to all."""
+
+    def search(self, batch, n_best):
+        return SearchResult.from_best([[0]] * len(batch))
+
+class Alien(Echo):
+    """Return what is no token."""
+
+    def search(self, batch, n_best):
+        return SearchResult.from_best([[77]] * len(batch))
+'''
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Return a function that installs a fake distribution on sys.path."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+
+    def make(distribution, points, code="", version="1.2.0", summary="A fake"):
+        module = distribution.replace("-", "_")
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(code))
+        info = tmp_path / f"{module}-{version}.dist-info"
+        info.mkdir()
+        if summary is not None:
+            (info / "METADATA").write_text(
+                f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+                f"Summary: {summary}\n"
+            )
+        lines = "".join(f"{name} = {module}:{value}\n" for name, value in points.items())
+        (info / "entry_points.txt").write_text(f"[ctckit.decoders]\n{lines}")
+        importlib.invalidate_caches()
+
+    yield make
+    for name in set(sys.modules) - before:
+        if name.startswith("ctckit_"):
+            del sys.modules[name]
+
+
+def test_ours_are_listed_as_anybodys():
+    found = {info.name: info for info in list_decoders()}
+    assert {"bestpath", "beamsearch"} <= set(found)
+    assert found["bestpath"].distribution == "ctckit"
+    assert found["bestpath"].summary.startswith("Best path and exact prefix beam search")
+    assert found["bestpath"].owner == f"ctckit {found['bestpath'].version}"
+    assert [info.name for info in list_decoders()] == sorted(info.name for info in list_decoders())
+
+
+def test_a_plugin_is_listed_without_being_imported(install):
+    install("ctckit-fake", {"echo": "Echo"}, GOOD)
+    info = next(info for info in list_decoders() if info.name == "echo")
+    assert (info.distribution, info.version, info.summary) == ("ctckit-fake", "1.2.0", "A fake")
+    assert "ctckit_fake" not in sys.modules
+
+
+def test_a_plugin_decodes(install):
+    install("ctckit-fake", {"echo": "Echo"}, GOOD)
+    batch = MatrixBatch.from_logits(np.zeros((2, 3, 3)), ALPHABET)
+    assert load_decoder("echo", ALPHABET).decode_batch(batch).texts() == ["a", "a"]
+    assert decoder_class("echo").__name__ == "Echo"
+
+
+def test_a_fault_names_the_decoder_and_its_distribution(install):
+    install("ctckit-fake", {"alien": "Alien"}, GOOD)
+    batch = MatrixBatch.from_logits(np.zeros((2, 3, 3)), ALPHABET)
+    with pytest.raises(
+        PluginError, match=r"decoder 'alien' of ctckit-fake 1\.2\.0 returned token id 77"
+    ):
+        load_decoder("alien", ALPHABET).decode_batch(batch)
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "error"),
+    [
+        ("import no_such_module_at_all", "X", "ModuleNotFoundError: No module named 'no_such"),
+        ("raise RuntimeError('broken inside')", "X", "RuntimeError: broken inside"),
+        ("def f(:", "X", "SyntaxError: invalid syntax"),
+        ("", "Missing", "AttributeError: module 'ctckit_broken' has no attribute 'Missing'"),
+    ],
+    ids=["import", "error", "syntax", "attribute"],
+)
+def test_a_plugin_that_cannot_be_imported_hurts_only_itself(install, code, value, error):
+    install("ctckit-broken", {"broken": value}, code)
+    with pytest.raises(
+        PluginError,
+        match=re.escape(f"decoder 'broken' of ctckit-broken 1.2.0 must be importable, got {error}"),
+    ) as caught:
+        load_decoder("broken", ALPHABET)
+    assert "reinstall or uninstall that distribution" in str(caught.value)
+    assert caught.value.__cause__ is not None
+    assert "broken" in {info.name for info in list_decoders()}
+    assert load_decoder("bestpath", ALPHABET).label.startswith("'bestpath' of ctckit ")
+
+
+@pytest.mark.parametrize("value", ["search", "Other", "number"])
+def test_what_is_registered_must_be_a_decoder(install, value):
+    code = "number = 5\nclass Other:\n    pass\ndef search(batch, n_best):\n    pass\n"
+    install("ctckit-odd", {"odd": value}, code)
+    with pytest.raises(
+        PluginError,
+        match=rf"decoder 'odd' of ctckit-odd 1\.2\.0 must be a subclass of ctckit\.Decoder, got "
+        rf".* from 'ctckit_odd:{value}'; tell its author",
+    ):
+        load_decoder("odd", ALPHABET)
+
+
+def test_two_owners_of_a_name(install):
+    install("ctckit-one", {"echo": "Echo", "mine": "Echo"}, GOOD)
+    install("ctckit-two", {"echo": "Echo"}, GOOD, version="2.0")
+    with pytest.raises(
+        PluginError,
+        match=r"decoder names must be unique, got 'echo' from ctckit-one 1\.2\.0 and "
+        r"ctckit-two 2\.0; uninstall one",
+    ):
+        load_decoder("echo", ALPHABET)
+    assert [info.distribution for info in list_decoders() if info.name == "echo"] == [
+        "ctckit-one",
+        "ctckit-two",
+    ]
+    assert load_decoder("mine", ALPHABET)
+
+
+def test_nobody_takes_a_built_in_name_silently(install):
+    install("ctckit-foo", {"bestpath": "Echo"}, GOOD)
+    with pytest.raises(
+        PluginError, match=r"got 'bestpath' from ctckit \S+ and ctckit-foo 1\.2\.0; uninstall one"
+    ):
+        load_decoder("bestpath", ALPHABET)
+
+
+def test_a_distribution_without_metadata(install):
+    install("ctckit-bare", {"bare": "Echo"}, GOOD, summary=None)
+    found = next(info for info in list_decoders() if info.name == "bare")
+    assert (found.distribution, found.version, found.summary) == ("unknown", "", "")
+    assert load_decoder("bare", ALPHABET)
+
+
+def test_an_unknown_decoder():
+    names = ", ".join(sorted({info.name for info in list_decoders()}))
+    with pytest.raises(
+        NotFoundError,
+        match=re.escape(
+            "decoder must be installed, got 'beamserch'; did you mean 'beamsearch'? "
+            f"installed: {names}"
+        ),
+    ):
+        load_decoder("beamserch", ALPHABET)
+    with pytest.raises(NotFoundError, match=r"got 'qqq'; installed: "):
+        load_decoder("qqq", ALPHABET)
+
+
+@pytest.mark.parametrize("name", [None, 5])
+def test_a_name_that_is_no_string(name):
+    with pytest.raises(NotFoundError, match=f"decoder must be installed, got {name!r};"):
+        load_decoder(name, ALPHABET)
+
+
+def test_options_are_checked():
+    with pytest.raises(InvalidValueError, match=r"beam_width must be an integer .*, got 0"):
+        load_decoder("beamsearch", ALPHABET, beam_width=0)
+    with pytest.raises(NotFoundError, match="got 'beam_size'; did you mean 'beam_width'"):
+        load_decoder("beamsearch", ALPHABET, beam_size=5)

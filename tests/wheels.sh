@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Build every distribution, install the wheels in a fresh environment, and decode with them.
+set -euo pipefail
+python=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for project in . plugins/ctcwordbeamsearch plugins/template; do
+    "$python" -m build --quiet --wheel --sdist --outdir "$work/dist" "$project"
+done
+"$python" -m venv "$work/venv"
+"$work/venv/bin/python" -m pip install --quiet "$work"/dist/*.whl
+cp corpora/demo/make_matrices.py corpora/demo/lines.txt corpora/demo/corpus.txt "$work"
+cd "$work"
+unzip -l dist/ctckit-*.whl | grep -q ctckit/py.typed
+venv/bin/python make_matrices.py dump
+venv/bin/ctckit decoders check
+venv/bin/ctckit bench dump --corpus corpus.txt
+venv/bin/python -c "
+import sys, ctckit
+assert 'site-packages' in ctckit.__file__, ctckit.__file__
+assert 'tensorflow' not in sys.modules
+"
+echo "wheels: installed and decoded with"
