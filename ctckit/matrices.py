@@ -275,9 +275,7 @@ def _to_rows(
         return _list_to_rows(name, values, alphabet, lengths)
     array = _checked_dtype(name, np.asarray(values))
     if array.ndim != 3:
-        hint = (
-            "pass a list of (T, C) for one line" if array.ndim == 2 else "add the missing axes"
-        )
+        hint = "pass a list of (T, C) for one line" if array.ndim == 2 else "add the missing axes"
         wanted = "(N, T, C)" if layout == "NTC" else "(T, N, C)"
         raise InvalidValueError(f"{name} must have shape {wanted}, got {array.shape}; {hint}")
     _check_classes(name, array.shape, alphabet)

@@ -1,0 +1,1 @@
+"""The built-in decoders, and what a decoder is."""

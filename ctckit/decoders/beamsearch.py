@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ctckit.decoders.base import Decoder
@@ -27,7 +29,7 @@ class BeamSearch(Decoder):
         """Load the kernel."""
         from ctckit.kernels.beamsearch import beam_search
 
-        self._kernel = beam_search
+        self._kernel: Callable[..., int] = beam_search
 
     def check_n_best(self, n_best: int) -> None:
         """Refuse more hypotheses than the beam holds."""

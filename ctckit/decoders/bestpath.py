@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ctckit.decoders.base import Decoder
@@ -20,7 +22,7 @@ class BestPath(Decoder):
         """Load the kernel."""
         from ctckit.kernels.bestpath import best_paths
 
-        self._kernel = best_paths
+        self._kernel: Callable[..., int] = best_paths
 
     def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
         """Return one hypothesis a matrix, whatever `n_best` is."""

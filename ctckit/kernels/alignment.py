@@ -31,7 +31,7 @@ the whole, and all of its alignments together are below that: nothing beside exp
 
 
 @inline
-def _log_add(a, b):  # type: ignore[no-untyped-def]
+def _log_add(a, b):
     if a < b:
         a, b = b, a
     if b == -np.inf:
@@ -40,7 +40,7 @@ def _log_add(a, b):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _log_prob_in_logs(log_probs, start, stop, tokens, blank, a, b):  # type: ignore[no-untyped-def]
+def _log_prob_in_logs(log_probs, start, stop, tokens, blank, a, b):
     """The forward pass in logarithms: slower, and nothing underflows."""
     count = tokens.size
     frames = stop - start
@@ -65,7 +65,7 @@ def _log_prob_in_logs(log_probs, start, stop, tokens, blank, a, b):  # type: ign
 
 
 @kernel(VOID(F32_2D, I64_1D, I64_1D, I32_1D, I64_1D, I64, OUT_F64_1D), reorder_sums=True)
-def text_log_probs(log_probs, offsets, lines, token_ids, token_offsets, blank, out):  # type: ignore[no-untyped-def]
+def text_log_probs(log_probs, offsets, lines, token_ids, token_offsets, blank, out):
     """Write the exact CTC log-probability of each text to `out`; -inf where none can spell it.
 
     log_probs (sum of T, C), offsets (N + 1): matrices; lines (H): the matrix of each text;
@@ -130,7 +130,7 @@ def text_log_probs(log_probs, offsets, lines, token_ids, token_offsets, blank, o
 
 
 @kernel(VOID(F32_2D, I64_1D, I64_1D, I32_1D, I64_1D, I64, OUT_I32_1D))
-def text_timesteps(log_probs, offsets, lines, token_ids, token_offsets, blank, out):  # type: ignore[no-untyped-def]
+def text_timesteps(log_probs, offsets, lines, token_ids, token_offsets, blank, out):
     """Write the first frame of each token on the likeliest alignment of each text to `out`.
 
     Arguments as in `text_log_probs`; out has the shape of token_ids. All -1 for a text that no

@@ -54,7 +54,7 @@ FEW = 3
 
 
 @inline
-def _drop(values, bits, cut, start, count, from_slot, from_class):  # type: ignore[no-untyped-def]
+def _drop(values, bits, cut, start, count, from_slot, from_class):
     """Close up the entries from `start` on that reach a cut; returns the new count."""
     kept = start
     for k in range(start, count):
@@ -67,7 +67,7 @@ def _drop(values, bits, cut, start, count, from_slot, from_class):  # type: igno
 
 
 @inline
-def _order_slots(bits, size, strongest, order, starts):  # type: ignore[no-untyped-def]
+def _order_slots(bits, size, strongest, order, starts):
     """Write the slots to `order` by falling power of two of their mass; returns how many.
 
     bits : the masses, strongest : the largest of them, as bits. Slots below 2**-63 of it come
@@ -88,7 +88,24 @@ def _order_slots(bits, size, strongest, order, starts):  # type: ignore[no-untyp
 
 
 @inline
-def _extend(c, at_class, threshold, order, ordered, size, other, mass, base, head, link, parent_slot, values, from_slot, from_class, count):  # type: ignore[no-untyped-def]
+def _extend(
+    c,
+    at_class,
+    threshold,
+    order,
+    ordered,
+    size,
+    other,
+    mass,
+    base,
+    head,
+    link,
+    parent_slot,
+    values,
+    from_slot,
+    from_class,
+    count,
+):
     """Append what prefixes followed by class c are worth, where that is over the threshold.
 
     Returns the new count. order, ordered : of `_order_slots`, or ordered = 0 for no order; base is
@@ -120,7 +137,7 @@ def _extend(c, at_class, threshold, order, ordered, size, other, mass, base, hea
     I64(F32_2D, I64_1D, I64, I64, I64, OUT_I32_1D, OUT_I64_1D, OUT_I64_1D, OUT_F64_1D),
     reorder_sums=True,
 )
-def beam_search(  # type: ignore[no-untyped-def]
+def beam_search(
     log_probs,
     offsets,
     blank,
@@ -255,8 +272,22 @@ def beam_search(  # type: ignore[no-untyped-def]
                 for k in range(found):
                     likeliest = max(likeliest, np.int64(k) if prob_bits[k] == best else 0)
                 count = _extend(
-                    classes[likeliest], probs[likeliest], threshold, unordered, 0, size, other,
-                    mass, base, head, link, parent_slot, values, from_slot, from_class, count,
+                    classes[likeliest],
+                    probs[likeliest],
+                    threshold,
+                    unordered,
+                    0,
+                    size,
+                    other,
+                    mass,
+                    base,
+                    head,
+                    link,
+                    parent_slot,
+                    values,
+                    from_slot,
+                    from_class,
+                    count,
                 )
                 probs[likeliest] = 0.0
                 if count > width:
@@ -285,8 +316,22 @@ def beam_search(  # type: ignore[no-untyped-def]
                         continue
                     before = count
                     count = _extend(
-                        classes[k], probs[k], threshold, order, ordered, size, other, mass,
-                        base, head, link, parent_slot, values, from_slot, from_class, count,
+                        classes[k],
+                        probs[k],
+                        threshold,
+                        order,
+                        ordered,
+                        size,
+                        other,
+                        mass,
+                        base,
+                        head,
+                        link,
+                        parent_slot,
+                        values,
+                        from_slot,
+                        from_class,
+                        count,
                     )
                     if count > before:
                         known_cut = np.int64(0)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctckit.kernels.jit import F32_2D, I64, I64_1D, OUT_F64_1D, OUT_I32_1D, OUT_I64_1D, inline, kernel
+from ctckit.kernels.jit import (
+    F32_2D,
+    I64,
+    I64_1D,
+    OUT_F64_1D,
+    OUT_I32_1D,
+    OUT_I64_1D,
+    inline,
+    kernel,
+)
 
 CERTAIN = np.float32(-0.65)
 """A class above exp(-0.65) = 0.52 is the largest of its frame: the frame's sum is at most 1.02."""
 
 
 @inline
-def _first_maximum(log_probs, t):  # type: ignore[no-untyped-def]
+def _first_maximum(log_probs, t):
     """Return the first class with the largest value of row t.
 
     Two passes, each of which LLVM vectorises: a float32 maximum must be compared as integers for
@@ -33,7 +42,7 @@ def _first_maximum(log_probs, t):  # type: ignore[no-untyped-def]
 
 
 @kernel(I64(F32_2D, I64_1D, I64, OUT_I32_1D, OUT_I64_1D, OUT_F64_1D))
-def best_paths(log_probs, offsets, blank, token_ids, token_offsets, scores):  # type: ignore[no-untyped-def]
+def best_paths(log_probs, offsets, blank, token_ids, token_offsets, scores):
     """Write the collapsed best path of each matrix; returns the number of tokens written.
 
     log_probs (sum of T, C), offsets (N + 1); token_ids (at least sum of T), token_offsets

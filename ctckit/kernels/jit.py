@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numba import njit, types
 from numba.core import event
@@ -80,22 +80,21 @@ def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function]
         try:
             dispatcher = njit(cache=True, **options)(function)
         except RuntimeError:  # numba: "no locator available": nowhere to write a cache
-            return njit(signature, **options)(function)  # type: ignore[no-any-return]
+            return cast(Function, njit(signature, **options)(function))
         if hasattr(dispatcher, "compile"):  # not so under NUMBA_DISABLE_JIT
             _bind_cache_to_sources(dispatcher)
             _tolerate_full_disk(dispatcher)
             dispatcher.compile(signature)
             dispatcher.disable_compile()
-        return dispatcher  # type: ignore[no-any-return]
+        return cast(Function, dispatcher)
 
     return decorate
 
 
 def inline(function: Function) -> Function:
-    """Compile a helper that kernels of the same file call; it is not cached by itself."""
-    return njit(
-        nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True
-    )(function)  # type: ignore[no-any-return]
+    """Compile a helper that is inlined into the kernels that call it."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    return cast(Function, njit(forceinline=True, **options)(function))
 
 
 def _bind_cache_to_sources(dispatcher: Any) -> None:

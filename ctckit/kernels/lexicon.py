@@ -31,7 +31,7 @@ COLUMNS = 8
 
 
 @kernel(I64(I32_1D, I64_1D, OUT_I64_2D, OUT_I32_1D, OUT_I32_1D))
-def number_nodes(token_ids, offsets, nodes, parent, token):  # type: ignore[no-untyped-def]
+def number_nodes(token_ids, offsets, nodes, parent, token):
     """Number the trie nodes of V sorted, unique words depth first; returns how many there are.
 
     token_ids, offsets (V + 1): the words; nodes (at most 2 + sum of lengths, COLUMNS), zeros:
@@ -70,7 +70,7 @@ def number_nodes(token_ids, offsets, nodes, parent, token):  # type: ignore[no-u
 
 
 @kernel(VOID(I32_1D, I32_1D, OUT_I64_2D, OUT_I32_1D, OUT_I32_1D))
-def link_nodes(parent, token, nodes, edge_token, edge_child):  # type: ignore[no-untyped-def]
+def link_nodes(parent, token, nodes, edge_token, edge_child):
     """Lay the children of each node side by side; parent, token (M): of `number_nodes`.
 
     nodes (M + 1, COLUMNS): masks and edges, out; edge_token (M - 1), edge_child (M - 1): out.
@@ -90,7 +90,7 @@ def link_nodes(parent, token, nodes, edge_token, edge_child):  # type: ignore[no
 
 
 @kernel(I64(I64_1D, I64, OUT_I64_1D, OUT_I32_1D, OUT_I64_1D))
-def count_bigrams(words, vocabulary, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+def count_bigrams(words, vocabulary, row_start, second, cumulated):
     """Count each pair of neighbours in a sequence of word numbers; returns how many differ.
 
     words (N): 0 to V - 1; row_start (V + 1), second (N), cumulated (N + 1): out. Row v lists the
@@ -117,7 +117,7 @@ def count_bigrams(words, vocabulary, row_start, second, cumulated):  # type: ign
 
 
 @inline
-def find_child(node, token, nodes, edge_token, edge_child):  # type: ignore[no-untyped-def]
+def find_child(node, token, nodes, edge_token, edge_child):
     """Return the child of a node by a token, or NO_NODE."""
     low = nodes[node, EDGE_START]
     stop = nodes[node + 1, EDGE_START]
@@ -134,7 +134,7 @@ def find_child(node, token, nodes, edge_token, edge_child):  # type: ignore[no-u
 
 
 @inline
-def first_at_least(values, low, high, wanted):  # type: ignore[no-untyped-def]
+def first_at_least(values, low, high, wanted):
     """Return the first position from `low` to `high` of a rising array with at least `wanted`."""
     while low < high:
         middle = (low + high) >> 1
@@ -146,7 +146,7 @@ def first_at_least(values, low, high, wanted):  # type: ignore[no-untyped-def]
 
 
 @inline
-def bigram_probability(first, begin, end, smoothing, counts, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+def bigram_probability(first, begin, end, smoothing, counts, row_start, second, cumulated):
     """Return the probability that a word of the range begin to end follows the word `first`.
 
     (count + k) / (count(first) + k * V) for each, summed: exact, by two binary searches.
@@ -160,7 +160,7 @@ def bigram_probability(first, begin, end, smoothing, counts, row_start, second, 
 
 
 @kernel(VOID(I64_1D, OUT_F64_1D))
-def cumulate_unigrams(counts, cumulated):  # type: ignore[no-untyped-def]
+def cumulate_unigrams(counts, cumulated):
     """Write the cumulated unigram probabilities, count / N, of V words; cumulated (V + 1): out."""
     total = 0
     for v in range(counts.size):

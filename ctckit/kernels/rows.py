@@ -10,11 +10,13 @@ LOG2_E = np.float32(1.4426950408889634)
 LN_2 = np.float32(0.6931471805599453)
 LOWEST = np.float32(-87.0)  # exp() of anything lower is not a normal float32
 HIGHEST = np.float32(1.0)
-ROUNDER = np.float32(12582912.0)  # 1.5 * 2**23: adding it leaves the nearest integer in the low bits
+ROUNDER = np.float32(
+    12582912.0
+)  # 1.5 * 2**23: adding it leaves the nearest integer in the low bits
 
 
 @inline
-def _exp(x):  # type: ignore[no-untyped-def]
+def _exp(x):
     """exp for -87 <= x <= 1 to a relative 3e-7, in a form that LLVM vectorises."""
     shifted = x * LOG2_E + ROUNDER
     rest = x - (shifted - ROUNDER) * LN_2
@@ -29,7 +31,7 @@ def _exp(x):  # type: ignore[no-untyped-def]
 
 
 @kernel(I64(F32_2D, F32), reorder_sums=True)
-def first_bad_row(log_probs, tolerance):  # type: ignore[no-untyped-def]
+def first_bad_row(log_probs, tolerance):
     """Return the first row whose exponentials do not sum to 1 within `tolerance`, or -1.
 
     log_probs (T, C) natural log; a row with NaN, +inf or a value above `tolerance` is bad too.
@@ -49,7 +51,7 @@ def first_bad_row(log_probs, tolerance):  # type: ignore[no-untyped-def]
 
 
 @kernel(I64(F32_2D, OUT_F32_2D), reorder_sums=True)
-def log_softmax(logits, out):  # type: ignore[no-untyped-def]
+def log_softmax(logits, out):
     """Write ``logits - log(sum(exp(logits)))`` of each row to `out`, (T, C) both.
 
     Returns the first row without a finite maximum, or with NaN or +inf; or -1.

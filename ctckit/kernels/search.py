@@ -25,13 +25,13 @@ PARENT, TOKEN, FIRST_CHILD, SIBLING, SLOT = range(5)
 
 
 @inline
-def padded(count):  # type: ignore[no-untyped-def]
+def padded(count):
     """Return `count` rounded up to whole `LANES`."""
     return (count + LANES - 1) // LANES * LANES
 
 
 @inline
-def fast_exp(x):  # type: ignore[no-untyped-def]
+def fast_exp(x):
     """exp for x <= 1 to a relative 1e-15, in a form that LLVM vectorises; 0 below -700."""
     clamped = -700.0 if x < -700.0 else x
     shifted = clamped * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2**52 rounds it
@@ -57,7 +57,7 @@ def fast_exp(x):  # type: ignore[no-untyped-def]
 
 
 @inline
-def log_at_most(x):  # type: ignore[no-untyped-def]
+def log_at_most(x):
     """Return a float32 that is at most log(x), and at least log(x) - 0.07, for 0 < x <= 1.
 
     A float's bits, read as an integer, are its logarithm with the mantissa taken as linear.
@@ -67,7 +67,7 @@ def log_at_most(x):  # type: ignore[no-untyped-def]
 
 
 @inline
-def candidate_classes(row, log_threshold, blank, classes):  # type: ignore[no-untyped-def]
+def candidate_classes(row, log_threshold, blank, classes):
     """Collect the classes above a log-probability, but the blank; returns how many."""
     found = 0
     size = row.size
@@ -94,10 +94,10 @@ def candidate_classes(row, log_threshold, blank, classes):  # type: ignore[no-un
 
 
 @inline
-def cut_at(bits, count, keep, low):  # type: ignore[no-untyped-def]
+def cut_at(bits, count, keep, low):
     """Return a value that exactly the `keep` largest of `count` floats reach, all as bits.
 
-    A search by quarters in the order of the floats' bits. low : a value that at least `keep` of them reach.
+    A search by quarters in the order of the bits. low : a value that at least `keep` reach.
     Of floats that tie at the cut the last ones are set to zero. Writes zeros behind the floats.
     """
     cells = padded(count)
@@ -146,7 +146,7 @@ def cut_at(bits, count, keep, low):  # type: ignore[no-untyped-def]
 
 
 @inline
-def child_prefix(trie, parent, token, made):  # type: ignore[no-untyped-def]
+def child_prefix(trie, parent, token, made):
     """Return the prefix `parent` + `token`: the one that there is, or number `made`, set up.
 
     A prefix may leave the beam and come back while its descendants live, so there is one row for
@@ -167,7 +167,7 @@ def child_prefix(trie, parent, token, made):  # type: ignore[no-untyped-def]
 
 
 @inline
-def survives(trie, parent, token):  # type: ignore[no-untyped-def]
+def survives(trie, parent, token):
     """Return whether the prefix `parent` + `token` has a slot."""
     child = trie[parent, FIRST_CHILD]
     while child != NONE:
@@ -178,7 +178,7 @@ def survives(trie, parent, token):  # type: ignore[no-untyped-def]
 
 
 @inline
-def link_parents(size, other, node, label, trie, source):  # type: ignore[no-untyped-def]
+def link_parents(size, other, node, label, trie, source):
     """Find each prefix's parent among the survivors: `source` of `link_survivors`."""
     for j in range(size):
         above = trie[trie[node[j], PARENT], SLOT] if node[j] != 0 else NONE
@@ -191,7 +191,7 @@ def link_parents(size, other, node, label, trie, source):  # type: ignore[no-unt
 
 
 @inline
-def link_survivors(size, other, node, label, trie, source, parent_slot, head, link):  # type: ignore[no-untyped-def]
+def link_survivors(size, other, node, label, trie, source, parent_slot, head, link):
     """Find each prefix's parent among the survivors, and chain the prefixes of one last token.
 
     source[j] points into an array of the survivors' totals (from 0) and blank parts (from
@@ -213,7 +213,7 @@ def link_survivors(size, other, node, label, trie, source, parent_slot, head, li
 
 
 @inline
-def set_child_mass(c, mass, base, other, head, link, parent_slot):  # type: ignore[no-untyped-def]
+def set_child_mass(c, mass, base, other, head, link, parent_slot):
     """Set in base what each survivor passes on to itself followed by class c.
 
     base is a copy of the totals in `mass`; `restore_mass` makes it one again.
@@ -230,7 +230,7 @@ def set_child_mass(c, mass, base, other, head, link, parent_slot):  # type: igno
 
 
 @inline
-def restore_mass(c, mass, base, head, link, parent_slot):  # type: ignore[no-untyped-def]
+def restore_mass(c, mass, base, head, link, parent_slot):
     """Undo `set_child_mass`."""
     m = head[c]
     while m != NONE:
@@ -241,7 +241,7 @@ def restore_mass(c, mass, base, head, link, parent_slot):  # type: ignore[no-unt
 
 
 @inline
-def write_prefix(trie, node, token_ids, written):  # type: ignore[no-untyped-def]
+def write_prefix(trie, node, token_ids, written):
     """Write a prefix's tokens to token_ids from `written` on; returns where they end."""
     length = 0
     walk = node

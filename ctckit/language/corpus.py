@@ -47,9 +47,7 @@ def read_corpus(path: str | Path) -> str:
 def default_word_characters(alphabet: Alphabet) -> str:
     """Return the letters, combining marks and the apostrophe among an alphabet's characters."""
     characters = sorted(set("".join(alphabet.token_ids)))
-    return "".join(
-        one for one in characters if one == "'" or unicodedata.category(one)[0] in "LM"
-    )
+    return "".join(one for one in characters if one == "'" or unicodedata.category(one)[0] in "LM")
 
 
 def split_words(text: str, word_characters: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ class WordBeamSearch(Decoder):
         """Read the corpus, and load the kernel."""
         from ctcwordbeamsearch.kernels import word_beam_search
 
-        self._kernel = word_beam_search
+        self._kernel: Callable[..., int] = word_beam_search
         characters = self._checked_word_characters()
         words = split_words(read_corpus(self.corpus), characters)
         if not words:

@@ -9,6 +9,7 @@ at hand for each survivor, so that most children are ruled out by one multiplica
 from __future__ import annotations
 
 import numpy as np
+
 from ctckit.kernels.jit import (
     BOOL,
     F32_2D,
@@ -64,7 +65,9 @@ SLACK = 1.0 + 1e-9
 
 
 @inline
-def _word_probability(begin, end, finished, last_word, smoothing, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+def _word_probability(
+    begin, end, finished, last_word, smoothing, counts, unigrams, row_start, second, cumulated
+):
     """Return the probability that the next word is one of begin to end."""
     if finished == 0:
         return unigrams[end] - unigrams[begin]
@@ -74,13 +77,25 @@ def _word_probability(begin, end, finished, last_word, smoothing, counts, unigra
 
 
 @inline
-def _mean(log_product, words):  # type: ignore[no-untyped-def]
+def _mean(log_product, words):
     """Return the geometric mean of the probabilities of so many words."""
     return np.exp(log_product / words) if words > 0 else 1.0
 
 
 @inline
-def _weigh(prefix, trie, log_product, mode, smoothing, lexicon, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+def _weigh(
+    prefix,
+    trie,
+    log_product,
+    mode,
+    smoothing,
+    lexicon,
+    counts,
+    unigrams,
+    row_start,
+    second,
+    cumulated,
+):
     """Return a prefix's weight, a bound of its children's inside a word, and theirs after one."""
     stands_at = np.int64(trie[prefix, STANDS_AT])
     may_end = stands_at == 0 or lexicon[stands_at, IS_WORD]
@@ -96,22 +111,50 @@ def _weigh(prefix, trie, log_product, mode, smoothing, lexicon, counts, unigrams
     begin = lexicon[stands_at, WORD_BEGIN]
     if mode == FORECAST:
         chance = _word_probability(
-            begin, lexicon[stands_at, WORD_END], finished, last, smoothing,
-            counts, unigrams, row_start, second, cumulated,
+            begin,
+            lexicon[stands_at, WORD_END],
+            finished,
+            last,
+            smoothing,
+            counts,
+            unigrams,
+            row_start,
+            second,
+            cumulated,
         )
         now = _mean(product + np.log(min(chance, 1.0)), finished + 1)
     after = 0.0
     if may_end:
         chance = _word_probability(
-            begin, begin + 1, finished, last, smoothing,
-            counts, unigrams, row_start, second, cumulated,
+            begin,
+            begin + 1,
+            finished,
+            last,
+            smoothing,
+            counts,
+            unigrams,
+            row_start,
+            second,
+            cumulated,
         )
         after = _mean(product + np.log(chance), finished + 1)
     return now, now * SLACK, after
 
 
 @inline
-def _last_weight(prefix, trie, log_product, complete, smoothing, lexicon, counts, unigrams, row_start, second, cumulated):  # type: ignore[no-untyped-def]
+def _last_weight(
+    prefix,
+    trie,
+    log_product,
+    complete,
+    smoothing,
+    lexicon,
+    counts,
+    unigrams,
+    row_start,
+    second,
+    cumulated,
+):
     """Return a prefix's weight with its open word scored like the others.
 
     A word that is only begun counts as what it is completed to, or else as all that it may become.
@@ -123,14 +166,22 @@ def _last_weight(prefix, trie, log_product, complete, smoothing, lexicon, counts
     begin = lexicon[stands_at, WORD_BEGIN]
     end = begin + 1 if lexicon[stands_at, IS_WORD] else lexicon[stands_at, WORD_END]
     chance = _word_probability(
-        begin, end, finished, np.int64(trie[prefix, LAST_WORD]), smoothing,
-        counts, unigrams, row_start, second, cumulated,
+        begin,
+        end,
+        finished,
+        np.int64(trie[prefix, LAST_WORD]),
+        smoothing,
+        counts,
+        unigrams,
+        row_start,
+        second,
+        cumulated,
     )
     return _mean(log_product[prefix] + np.log(min(chance, 1.0)), finished + 1)
 
 
 @inline
-def _drop(values, bits, cut, start, count, from_slot, from_class, from_mass, to_node):  # type: ignore[no-untyped-def]
+def _drop(values, bits, cut, start, count, from_slot, from_class, from_mass, to_node):
     """Close up the entries from `start` on that reach a cut; returns the new count."""
     kept = start
     for k in range(start, count):
@@ -145,7 +196,7 @@ def _drop(values, bits, cut, start, count, from_slot, from_class, from_mass, to_
 
 
 @inline
-def _same_tokens(token_ids, first, second, length):  # type: ignore[no-untyped-def]
+def _same_tokens(token_ids, first, second, length):
     for k in range(length):
         if token_ids[first + k] != token_ids[second + k]:
             return False
@@ -161,7 +212,7 @@ def _same_tokens(token_ids, first, second, length):  # type: ignore[no-untyped-d
     ),
     reorder_sums=True,
 )  # fmt: skip
-def word_beam_search(  # type: ignore[no-untyped-def]
+def word_beam_search(
     log_probs, offsets, blank, width, n_best, mode, smoothing, complete, score_last,
     in_words, lexicon, edge_token, edge_child,
     counts, unigrams, row_start, second, cumulated,
@@ -240,8 +291,17 @@ def word_beam_search(  # type: ignore[no-untyped-def]
         size = 1
         log_scale = 0.0
         weight[0], inside[0], after[0] = _weigh(
-            0, trie, log_product, mode, smoothing, lexicon,
-            counts, unigrams, row_start, second, cumulated,
+            0,
+            trie,
+            log_product,
+            mode,
+            smoothing,
+            lexicon,
+            counts,
+            unigrams,
+            row_start,
+            second,
+            cumulated,
         )
         mask[0] = lexicon[0, TOKEN_MASK]
         source[0] = other - 1
@@ -314,8 +374,15 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                     known_cut = weakest
                     threshold = np.int64(weakest).view(np.float64)
                     count = _drop(
-                        values, bits, weakest, size, count,
-                        from_slot, from_class, from_mass, to_node,
+                        values,
+                        bits,
+                        weakest,
+                        size,
+                        count,
+                        from_slot,
+                        from_class,
+                        from_mass,
+                        to_node,
                     )
                     if at_class * (best_inside if in_word else best_after) <= threshold:
                         continue
@@ -339,18 +406,23 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                     at = np.uint32(0)
                     child_weight = after[j]
                     if in_word:
-                        at = find_child(
-                            trie[prefix, STANDS_AT], c, lexicon, edge_token, edge_child
-                        )
+                        at = find_child(trie[prefix, STANDS_AT], c, lexicon, edge_token, edge_child)
                         if at == NO_NODE:
                             continue
                         child_weight = weight[j]
                         if mode == FORECAST:
                             finished = np.int64(trie[prefix, FINISHED])
                             chance = _word_probability(
-                                lexicon[at, WORD_BEGIN], lexicon[at, WORD_END], finished,
-                                np.int64(trie[prefix, LAST_WORD]), smoothing,
-                                counts, unigrams, row_start, second, cumulated,
+                                lexicon[at, WORD_BEGIN],
+                                lexicon[at, WORD_END],
+                                finished,
+                                np.int64(trie[prefix, LAST_WORD]),
+                                smoothing,
+                                counts,
+                                unigrams,
+                                row_start,
+                                second,
+                                cumulated,
                             )
                             child_weight = _mean(
                                 log_product[prefix] + np.log(min(chance, 1.0)), finished + 1
@@ -402,8 +474,16 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                         if mode != WORDS:
                             product += np.log(
                                 _word_probability(
-                                    word, word + 1, finished, last, smoothing,
-                                    counts, unigrams, row_start, second, cumulated,
+                                    word,
+                                    word + 1,
+                                    finished,
+                                    last,
+                                    smoothing,
+                                    counts,
+                                    unigrams,
+                                    row_start,
+                                    second,
+                                    cumulated,
                                 )
                             )
                         finished += 1
@@ -425,8 +505,17 @@ def word_beam_search(  # type: ignore[no-untyped-def]
                 mass[other + j] = 0.0
                 ends_token[j] = from_mass[new_from[n]]
                 weight[j], inside[j], after[j] = _weigh(
-                    child, trie, log_product, mode, smoothing, lexicon,
-                    counts, unigrams, row_start, second, cumulated,
+                    child,
+                    trie,
+                    log_product,
+                    mode,
+                    smoothing,
+                    lexicon,
+                    counts,
+                    unigrams,
+                    row_start,
+                    second,
+                    cumulated,
                 )
                 mask[j] = lexicon[trie[child, STANDS_AT], TOKEN_MASK]
             link_parents(size, other, node, label, trie, source)
@@ -434,8 +523,17 @@ def word_beam_search(  # type: ignore[no-untyped-def]
         for j in range(size):
             if score_last and mode != WORDS:
                 weight[j] = _last_weight(
-                    node[j], trie, log_product, complete, smoothing, lexicon,
-                    counts, unigrams, row_start, second, cumulated,
+                    node[j],
+                    trie,
+                    log_product,
+                    complete,
+                    smoothing,
+                    lexicon,
+                    counts,
+                    unigrams,
+                    row_start,
+                    second,
+                    cumulated,
                 )
             values[j] = (mass[other + j] + ends_token[j]) * weight[j]
         first = hypotheses
