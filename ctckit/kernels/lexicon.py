@@ -1,8 +1,10 @@
 """Kernels over a lexicon's trie and its words' bigrams: build them, and look things up.
 
-The trie is numbered depth first, its words in the same order, so that the words below a node are
-a range. Node 0 is the root. A node is a row of an int64 table with the columns below; its children
-lie side by side in `edge_token` (rising) and `edge_child`, up to where the next node's begin.
+Words are numbered in the order of their tokens, so that those below a node are a range. Nodes are
+numbered by depth, and within a depth in the order of the words, so that the children of a node
+are neighbours and their tokens rise. Node 0 is the root. What a search needs of a node is 16 bytes, a
+row of an int64 table: a mask with a bit for each child (see `Lexicon.bits`), and the first child,
+the first word and whether a word ends there, packed.
 """
 
 from __future__ import annotations
@@ -23,70 +25,85 @@ from ctckit.kernels.jit import (
 )
 
 NO_NODE = np.uint32(0xFFFFFFFF)
-TOKEN_MASK, EDGE_START, WORD_BEGIN, WORD_END, IS_WORD = range(5)
-"""Columns of the table of nodes. The mask has bit token % 64 set for each child, to say no quickly;
-the words from WORD_BEGIN to WORD_END (exclusive) begin like the node; IS_WORD: 1 if one ends there.
-"""
-COLUMNS = 8
+MASK, PACKED = range(2)
+"""Columns of the table of nodes."""
 
 
-@kernel(I64(I32_1D, I64_1D, OUT_I64_2D, OUT_I32_1D, OUT_I32_1D))
-def number_nodes(token_ids, offsets, nodes, parent, token):
-    """Number the trie nodes of V sorted, unique words depth first; returns how many there are.
+@inline
+def first_child_of(packed):
+    """Return a node's first child; without children, where one would be."""
+    return packed >> 32
 
-    token_ids, offsets (V + 1): the words; nodes (at most 2 + sum of lengths, COLUMNS), zeros:
-    words of each node, out; parent, token: of each node, out.
+
+@inline
+def first_word_of(packed):
+    """Return the number of the first word that begins like the node."""
+    return (packed & 0xFFFFFFFF) >> 1
+
+
+@inline
+def is_word(packed):
+    """Return 1 if the node's first word ends there, else 0."""
+    return packed & 1
+
+
+@inline
+def _shared_prefix(token_ids, offsets, word):
+    """Return how many tokens a word shares with the one before."""
+    if word == 0:
+        return 0
+    most = min(offsets[word] - offsets[word - 1], offsets[word + 1] - offsets[word])
+    shared = 0
+    while (
+        shared < most and token_ids[offsets[word - 1] + shared] == token_ids[offsets[word] + shared]
+    ):
+        shared += 1
+    return shared
+
+
+@kernel(I64(I32_1D, I64_1D, I64_1D, OUT_I64_2D, OUT_I32_1D, OUT_I32_1D))
+def build_trie(token_ids, offsets, bits, nodes, token, word_end):
+    """Build the trie of V sorted, unique words; returns how many nodes there are.
+
+    token_ids, offsets (V + 1): the words; bits (C): each token's bit in the masks; nodes (at most 2
+    + sum of lengths, 2), zeros: the table, out, one row more than nodes; token, word_end (as long):
+    each node's token, and the end of the range of its words, out.
     """
     words = offsets.size - 1
     longest = 0
     for w in range(words):
         longest = max(longest, offsets[w + 1] - offsets[w])
-    path = np.zeros(longest + 1, dtype=np.int64)
-    depth = 0
-    parent[0] = -1
-    token[0] = -1
-    nodes[0, WORD_END] = words
-    count = 1
+    # How many nodes each depth has, by the prefix that a word shares with the one before.
+    start_of_depth = np.zeros(longest + 3, dtype=np.int64)
+    start_of_depth[1] = 1
     for w in range(words):
-        start = offsets[w]
-        length = offsets[w + 1] - start
-        shared = 0
-        most = min(depth, length)
-        while shared < most and token[path[shared + 1]] == token_ids[start + shared]:
-            shared += 1
-        for d in range(depth, shared, -1):
-            nodes[path[d], WORD_END] = w
-        for d in range(shared, length):
-            parent[count] = path[d]
-            token[count] = token_ids[start + d]
-            nodes[count, WORD_BEGIN] = w
-            path[d + 1] = count
-            count += 1
-        depth = length
-        nodes[path[length], IS_WORD] = 1
-    for d in range(depth, 0, -1):
-        nodes[path[d], WORD_END] = words
+        shared = _shared_prefix(token_ids, offsets, w)
+        for depth in range(shared + 1, offsets[w + 1] - offsets[w] + 1):
+            start_of_depth[depth + 1] += 1
+    for depth in range(1, longest + 3):
+        start_of_depth[depth] += start_of_depth[depth - 1]
+    count = start_of_depth[longest + 1]
+    following = start_of_depth[: longest + 2].copy()
+    following[0] = 1
+    path = np.zeros(longest + 1, dtype=np.int64)
+    word_end[0] = words
+    nodes[0, PACKED] = np.int64(1) << 32
+    for w in range(words):
+        shared = _shared_prefix(token_ids, offsets, w)
+        length = offsets[w + 1] - offsets[w]
+        for depth in range(shared + 1, length + 1):
+            node = following[depth]
+            following[depth] += 1
+            path[depth] = node
+            token[node] = token_ids[offsets[w] + depth - 1]
+            first_child = following[depth + 1] if depth < longest else count
+            nodes[node, PACKED] = (first_child << 32) | (w << 1)
+            nodes[path[depth - 1], MASK] |= np.int64(1) << bits[token[node]]
+        for depth in range(1, length + 1):
+            word_end[path[depth]] = w + 1
+        nodes[path[length], PACKED] |= 1
+    nodes[count, PACKED] = count << 32
     return count
-
-
-@kernel(VOID(I32_1D, I32_1D, OUT_I64_2D, OUT_I32_1D, OUT_I32_1D))
-def link_nodes(parent, token, nodes, edge_token, edge_child):
-    """Lay the children of each node side by side; parent, token (M): of `number_nodes`.
-
-    nodes (M + 1, COLUMNS): masks and edges, out; edge_token (M - 1), edge_child (M - 1): out.
-    """
-    count = parent.size
-    for node in range(1, count):
-        nodes[parent[node] + 1, EDGE_START] += 1
-        nodes[parent[node], TOKEN_MASK] |= np.int64(1) << np.int64(token[node] & 63)
-    for node in range(count):
-        nodes[node + 1, EDGE_START] += nodes[node, EDGE_START]
-    fill = nodes[:, EDGE_START].copy()
-    for node in range(1, count):
-        edge = fill[parent[node]]
-        fill[parent[node]] += 1
-        edge_token[edge] = token[node]
-        edge_child[edge] = node
 
 
 @kernel(I64(I64_1D, I64, OUT_I64_1D, OUT_I32_1D, OUT_I64_1D))
@@ -117,19 +134,19 @@ def count_bigrams(words, vocabulary, row_start, second, cumulated):
 
 
 @inline
-def find_child(node, token, nodes, edge_token, edge_child):
+def find_child(node, wanted, nodes, token):
     """Return the child of a node by a token, or NO_NODE."""
-    low = nodes[node, EDGE_START]
-    stop = nodes[node + 1, EDGE_START]
+    low = first_child_of(nodes[node, PACKED])
+    stop = first_child_of(nodes[node + 1, PACKED])
     high = stop
     while low < high:
         middle = (low + high) >> 1
-        if edge_token[middle] < token:
+        if token[middle] < wanted:
             low = middle + 1
         else:
             high = middle
-    if low < stop and edge_token[low] == token:
-        return np.uint32(edge_child[low])
+    if low < stop and token[low] == wanted:
+        return np.uint32(low)
     return NO_NODE
 
 

@@ -7,6 +7,9 @@ All are inlined into the kernel that calls them. Non-negative floats are compare
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic, overload
 
 from ctckit.kernels.jit import inline
 
@@ -22,6 +25,42 @@ RESCALE = 2.0**RESCALE_EXPONENT
 LOG_RESCALE = RESCALE_EXPONENT * 0.6931471805599453
 PARENT, TOKEN, FIRST_CHILD, SIBLING, SLOT = range(5)
 """Columns of the table of prefixes, a trie."""
+
+
+@intrinsic
+def _ctpop(_context, value):
+    def generate(_context, builder, _signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def _cttz(_context, value):
+    def generate(_context, builder, _signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.int64), generate
+
+
+def count_ones(bits):
+    """Return how many bits of an int64 are set."""
+    return (int(bits) & 0xFFFFFFFFFFFFFFFF).bit_count()
+
+
+def trailing_zeros(bits):
+    """Return the number of the lowest bit of an int64 that is set; 64 if none is."""
+    return ((int(bits) & -int(bits)) - 1).bit_length() if bits else 64
+
+
+@overload(count_ones, inline="always")
+def _count_ones(bits):
+    return lambda bits: _ctpop(np.int64(bits))
+
+
+@overload(trailing_zeros, inline="always")
+def _trailing_zeros(bits):
+    return lambda bits: _cttz(np.int64(bits))
 
 
 @inline

@@ -23,12 +23,14 @@ class Lexicon:
     ----------
     words : V strings, sorted by their token ids, a prefix before what it begins
     lost : number of different words that the alphabet cannot spell
-    nodes : int64 (M + 1, 8) for M trie nodes, numbered depth first from the root, 0; the columns
-        are named in `ctckit.kernels.lexicon`: which children there are, where they lie in
-        `edge_token` and `edge_child`, the range of words that begin like the node, whether one
-        ends there
-    edge_token, edge_child : int32 (M - 1,); tokens and nodes of all children, tokens rising
-        within each node's
+    longest : tokens of the longest word
+    nodes : int64 (M + 1, 2) for M trie nodes; read it with `ctckit.kernels.lexicon`
+    token : int32 (M,); each node's last token
+    word_end : int32 (M,); the words that begin like a node are those from its first word, which
+        `nodes` holds, to this (exclusive)
+    bits : int64 (C,); each token's bit in the masks of `nodes`: its rank among the tokens that the
+        words use, modulo 64
+    exact_bits : whether no two of them share a bit
 
     Raises
     ------
@@ -55,20 +57,24 @@ class Lexicon:
         self._build([ids for _, ids in ordered])
 
     def _build(self, spellings: list[tuple[int, ...]]) -> None:
-        from ctckit.kernels.lexicon import COLUMNS, link_nodes, number_nodes
+        from ctckit.kernels.lexicon import build_trie
 
         offsets: Int64Array = np.zeros(len(spellings) + 1, dtype=np.int64)
         np.cumsum([len(ids) for ids in spellings], out=offsets[1:])
         token_ids = np.fromiter(
             (one for ids in spellings for one in ids), dtype=np.int32, count=int(offsets[-1])
         )
-        nodes = np.zeros((len(token_ids) + 2, COLUMNS), dtype=np.int64)
-        parent, token = (np.zeros(len(token_ids) + 1, dtype=np.int32) for _ in range(2))
-        count = number_nodes(token_ids, offsets, nodes, parent, token)
+        self.longest = int(np.diff(offsets).max())
+        used = np.unique(token_ids)
+        self.exact_bits = len(used) <= 64
+        self.bits: Int64Array = np.zeros(len(self.alphabet), dtype=np.int64)
+        self.bits[used] = np.arange(len(used)) % 64
+        nodes = np.zeros((len(token_ids) + 2, 2), dtype=np.int64)
+        token, word_end = (np.zeros(len(token_ids) + 1, dtype=np.int32) for _ in range(2))
+        count = build_trie(token_ids, offsets, self.bits, nodes, token, word_end)
         self.nodes: Int64Array = nodes[: count + 1].copy()
-        self.edge_token: Int32Array = np.zeros(count - 1, dtype=np.int32)
-        self.edge_child: Int32Array = np.zeros(count - 1, dtype=np.int32)
-        link_nodes(parent[:count], token[:count], self.nodes, self.edge_token, self.edge_child)
+        self.token: Int32Array = token[:count].copy()
+        self.word_end: Int32Array = word_end[:count].copy()
 
     def __len__(self) -> int:
         return len(self.words)

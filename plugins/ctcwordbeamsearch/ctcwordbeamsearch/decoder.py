@@ -52,7 +52,7 @@ class WordBeamSearch(Decoder):
 
     def prepare(self) -> None:
         """Read the corpus, and load the kernel."""
-        from ctcwordbeamsearch.kernels import word_beam_search
+        from ctcwordbeamsearch.kernels import UNUSED, word_beam_search
 
         self._kernel: Callable[..., int] = word_beam_search
         characters = self._checked_word_characters()
@@ -64,15 +64,23 @@ class WordBeamSearch(Decoder):
             )
         lexicon = Lexicon(words, self.alphabet)
         bigrams = WordBigrams(words, lexicon)
-        self._longest_word = max(len(word) for word in lexicon.words)
+        self._longest_word = lexicon.longest
         kinds = np.zeros(len(self.alphabet), dtype=np.uint8)
         for token, index in self.alphabet.token_ids.items():
             kinds[index] = set(token) <= set(characters)
+        bits, exact = lexicon.bits, lexicon.exact_bits
+        unused = np.setdiff1d(np.flatnonzero(kinds), lexicon.token[1:])
+        kinds[unused] = UNUSED
+        others = [i for i in self.alphabet.token_ids.values() if not kinds[i]]
+        for rank, index in enumerate(others):
+            bits[index] = rank % 64
         self._language = (
             kinds,
+            bits,
+            exact and len(others) <= 64,
             lexicon.nodes,
-            lexicon.edge_token,
-            lexicon.edge_child,
+            lexicon.token,
+            lexicon.word_end,
             bigrams.counts,
             bigrams.unigrams,
             bigrams.row_start,

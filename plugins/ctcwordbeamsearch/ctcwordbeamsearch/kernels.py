@@ -27,14 +27,14 @@ from ctckit.kernels.jit import (
     kernel,
 )
 from ctckit.kernels.lexicon import (
-    EDGE_START,
-    IS_WORD,
+    MASK,
     NO_NODE,
-    TOKEN_MASK,
-    WORD_BEGIN,
-    WORD_END,
+    PACKED,
     bigram_probability,
     find_child,
+    first_child_of,
+    first_word_of,
+    is_word,
 )
 from ctckit.kernels.search import (
     FIRST_CHILD,
@@ -48,16 +48,20 @@ from ctckit.kernels.search import (
     SLOT,
     candidate_classes,
     child_prefix,
+    count_ones,
     cut_at,
     fast_exp,
     link_parents,
     log_at_most,
     padded,
     survives,
+    trailing_zeros,
     write_prefix,
 )
 
 WORDS, NGRAMS, FORECAST = range(3)
+UNUSED = 2
+"""Marks a word character that no word holds, in an array of 0 (no word character) and 1."""
 STANDS_AT, FINISHED, LAST_WORD = 5, 6, 7
 """More columns of the table of prefixes: lexicon node, words finished, the last of them."""
 SLACK = 1.0 + 1e-9
@@ -65,10 +69,9 @@ SLACK = 1.0 + 1e-9
 
 
 @inline
-def _word_probability(
-    begin, end, finished, last_word, smoothing, counts, unigrams, row_start, second, cumulated
-):
+def _word_probability(begin, end, finished, last_word, smoothing, bigrams):
     """Return the probability that the next word is one of begin to end."""
+    counts, unigrams, row_start, second, cumulated = bigrams
     if finished == 0:
         return unigrams[end] - unigrams[begin]
     return bigram_probability(
@@ -83,101 +86,76 @@ def _mean(log_product, words):
 
 
 @inline
-def _weigh(
-    prefix,
-    trie,
-    log_product,
-    mode,
-    smoothing,
-    lexicon,
-    counts,
-    unigrams,
-    row_start,
-    second,
-    cumulated,
-):
+def _forecast(prefix, at, trie, log_product, smoothing, lexicon, bigrams):
+    """Return a prefix's weight if its open word stands at a node, by all words that it may become."""
+    nodes, _, word_end = lexicon
+    finished = np.int64(trie[prefix, FINISHED])
+    chance = _word_probability(
+        first_word_of(nodes[at, PACKED]), np.int64(word_end[at]), finished,
+        np.int64(trie[prefix, LAST_WORD]), smoothing, bigrams,
+    )  # fmt: skip
+    return _mean(log_product[prefix] + np.log(min(chance, 1.0)), finished + 1)
+
+
+@inline
+def _weigh(prefix, trie, log_product, mode, smoothing, lexicon, bigrams):
     """Return a prefix's weight, a bound of its children's inside a word, and theirs after one."""
+    nodes = lexicon[0]
     stands_at = np.int64(trie[prefix, STANDS_AT])
-    may_end = stands_at == 0 or lexicon[stands_at, IS_WORD]
+    packed = nodes[stands_at, PACKED]
+    may_end = stands_at == 0 or is_word(packed) == 1
     if mode == WORDS:
-        return 1.0, (1.0 if lexicon[stands_at, TOKEN_MASK] else 0.0), (1.0 if may_end else 0.0)
+        return 1.0, (1.0 if nodes[stands_at, MASK] else 0.0), (1.0 if may_end else 0.0)
     finished = np.int64(trie[prefix, FINISHED])
     product = log_product[prefix]
     now = _mean(product, finished)
     if stands_at == 0:
         inside = now if mode == NGRAMS else _mean(product, finished + 1)
         return now, inside * SLACK, now
-    last = np.int64(trie[prefix, LAST_WORD])
-    begin = lexicon[stands_at, WORD_BEGIN]
     if mode == FORECAST:
-        chance = _word_probability(
-            begin,
-            lexicon[stands_at, WORD_END],
-            finished,
-            last,
-            smoothing,
-            counts,
-            unigrams,
-            row_start,
-            second,
-            cumulated,
-        )
-        now = _mean(product + np.log(min(chance, 1.0)), finished + 1)
+        now = _forecast(prefix, stands_at, trie, log_product, smoothing, lexicon, bigrams)
     after = 0.0
     if may_end:
-        chance = _word_probability(
-            begin,
-            begin + 1,
-            finished,
-            last,
-            smoothing,
-            counts,
-            unigrams,
-            row_start,
-            second,
-            cumulated,
-        )
+        word = first_word_of(packed)
+        last = np.int64(trie[prefix, LAST_WORD])
+        chance = _word_probability(word, word + 1, finished, last, smoothing, bigrams)
         after = _mean(product + np.log(chance), finished + 1)
     return now, now * SLACK, after
 
 
 @inline
-def _last_weight(
-    prefix,
-    trie,
-    log_product,
-    complete,
-    smoothing,
-    lexicon,
-    counts,
-    unigrams,
-    row_start,
-    second,
-    cumulated,
-):
+def _last_weight(prefix, trie, log_product, smoothing, lexicon, bigrams):
     """Return a prefix's weight with its open word scored like the others.
 
-    A word that is only begun counts as what it is completed to, or else as all that it may become.
+    A word that is only begun counts as all that it may become.
     """
     stands_at = np.int64(trie[prefix, STANDS_AT])
     finished = np.int64(trie[prefix, FINISHED])
     if stands_at == 0:
         return _mean(log_product[prefix], finished)
-    begin = lexicon[stands_at, WORD_BEGIN]
-    end = begin + 1 if lexicon[stands_at, IS_WORD] else lexicon[stands_at, WORD_END]
-    chance = _word_probability(
-        begin,
-        end,
-        finished,
-        np.int64(trie[prefix, LAST_WORD]),
-        smoothing,
-        counts,
-        unigrams,
-        row_start,
-        second,
-        cumulated,
-    )
-    return _mean(log_product[prefix] + np.log(min(chance, 1.0)), finished + 1)
+    packed = lexicon[0][stands_at, PACKED]
+    if is_word(packed) == 0:
+        return _forecast(prefix, stands_at, trie, log_product, smoothing, lexicon, bigrams)
+    word = first_word_of(packed)
+    last = np.int64(trie[prefix, LAST_WORD])
+    chance = _word_probability(word, word + 1, finished, last, smoothing, bigrams)
+    return _mean(log_product[prefix] + np.log(chance), finished + 1)
+
+
+@inline
+def _open_children(size, node, label, trie, mask, in_words, bit_of, open_inside, open_after):
+    """Take the children that survive themselves from the bits of those that a prefix may have."""
+    for j in range(size):
+        open_inside[j] = mask[j]
+        open_after[j] = -1
+    for j in range(size):
+        above = trie[trie[node[j], PARENT], SLOT]
+        if node[j] != 0 and above != NONE:
+            bit = ~(np.int64(1) << bit_of[label[j]])
+            if in_words[label[j]]:
+                open_inside[above] &= bit
+            else:
+                open_after[above] &= bit
 
 
 @inline
@@ -206,7 +184,7 @@ def _same_tokens(token_ids, first, second, length):
 @kernel(
     I64(
         F32_2D, I64_1D, I64, I64, I64, I64, F64, BOOL, BOOL,
-        U8_1D, I64_2D, I32_1D, I32_1D,
+        U8_1D, I64_1D, BOOL, I64_2D, I32_1D, I32_1D,
         I64_1D, F64_1D, I64_1D, I32_1D, I64_1D,
         OUT_I32_1D, OUT_I64_1D, OUT_I64_1D, OUT_F64_1D,
     ),
@@ -214,14 +192,16 @@ def _same_tokens(token_ids, first, second, length):
 )  # fmt: skip
 def word_beam_search(
     log_probs, offsets, blank, width, n_best, mode, smoothing, complete, score_last,
-    in_words, lexicon, edge_token, edge_child,
+    in_words, bit_of, exact_bits, nodes, token, word_end,
     counts, unigrams, row_start, second, cumulated,
     token_ids, token_offsets, hypothesis_offsets, scores,
 ):  # fmt: skip
     """Write the `n_best` best texts of each matrix, best first; returns tokens written.
 
     log_probs (sum of T, C), offsets (N + 1): matrices; mode: WORDS, NGRAMS or FORECAST; in_words
-    (C): whether a class is a word character; lexicon, edge_token, edge_child: the trie; counts to
+    (C): 1 for a word character, UNUSED if no word holds it; bit_of (C), exact_bits: each class's bit in masks, and
+    whether no two word characters, and no two others, share one; lexicon, token, word_end: the
+    trie; counts to
     cumulated: the bigrams. token_ids (n_best * (sum of T + N * longest word)), token_offsets
     (N * n_best + 1), hypothesis_offsets (N + 1), scores (N * n_best): out, from the front.
     """
@@ -246,12 +226,19 @@ def word_beam_search(
     inside = np.zeros(slots)
     after = np.zeros(slots)
     mask = np.zeros(slots, dtype=np.int64)
+    children = np.zeros(slots, dtype=np.int64)
     reach_inside = np.zeros(slots)
     inside_bits = reach_inside.view(np.int64)
     reach_after = np.zeros(slots)
     after_bits = reach_after.view(np.int64)
+    open_inside = np.zeros(slots, dtype=np.int64)
+    open_after = np.zeros(slots, dtype=np.int64)
+    prob_inside = np.zeros(64)
+    prob_after = np.zeros(64)
+    class_inside = np.zeros(64, dtype=np.uint32)
+    class_after = np.zeros(64, dtype=np.uint32)
     crowded = 2 * width + max(width // 2, 16)
-    room = crowded + width
+    room = crowded + max(width, 128)
     values = np.zeros(room + 2 * slots)
     bits = values.view(np.int64)
     from_slot = np.zeros(room + slots, dtype=np.uint32)
@@ -271,6 +258,8 @@ def word_beam_search(
     hypotheses = 0
     token_offsets[0] = 0
     hypothesis_offsets[0] = 0
+    lexicon = (nodes, token, word_end)
+    bigrams = (counts, unigrams, row_start, second, cumulated)
     for i in range(lines):
         mass[:] = 0.0
         ends_token[:] = 0.0
@@ -297,13 +286,12 @@ def word_beam_search(
             mode,
             smoothing,
             lexicon,
-            counts,
-            unigrams,
-            row_start,
-            second,
-            cumulated,
+            bigrams,
         )
-        mask[0] = lexicon[0, TOKEN_MASK]
+        mask[0] = nodes[0, MASK]
+        children[0] = 1
+        open_inside[0] = mask[0]
+        open_after[0] = -1
         source[0] = other - 1
         for t in range(offsets[i], offsets[i + 1]):
             row = log_probs[t]
@@ -352,6 +340,11 @@ def word_beam_search(
             count = size
             known_cut = np.int64(0)
             found = candidate_classes(row, log_threshold, blank, classes)
+            kept = 0
+            for k in range(found):
+                classes[kept] = classes[k]
+                kept += np.int64(in_words[classes[k]] != UNUSED)
+            found = kept
             if found > 0:
                 for k in range(found):
                     probs[k] = np.float64(row[classes[k]])
@@ -363,7 +356,7 @@ def word_beam_search(
                         likeliest = k
                 classes[0], classes[likeliest] = classes[likeliest], classes[0]
                 probs[0], probs[likeliest] = probs[likeliest], probs[0]
-            for k in range(found):
+            for k in range(min(found, 1) if exact_bits else found):
                 c = classes[k]
                 at_class = probs[k]
                 in_word = in_words[c]
@@ -390,45 +383,34 @@ def word_beam_search(
                 if in_word:
                     for j in range(size):
                         hits[n_hits] = j
-                        allowed = (mask[j] >> np.int64(c & 63)) & np.int64(1)
                         over = np.int64(reach_inside[j] * at_class > threshold)
-                        n_hits += allowed & over
+                        n_hits += over & (open_inside[j] >> bit_of[c]) & 1
                 else:
                     for j in range(size):
                         hits[n_hits] = j
-                        n_hits += np.int64(reach_after[j] * at_class > threshold)
+                        over = np.int64(reach_after[j] * at_class > threshold)
+                        n_hits += over & (open_after[j] >> bit_of[c]) & 1
                 before = count
                 for n in range(n_hits):
                     j = hits[n]
                     prefix = node[j]
-                    if survives(trie, prefix, c):
+                    if not exact_bits and survives(trie, prefix, c):
                         continue  # that child has had its share already
                     at = np.uint32(0)
-                    child_weight = after[j]
-                    if in_word:
-                        at = find_child(trie[prefix, STANDS_AT], c, lexicon, edge_token, edge_child)
+                    if in_word and exact_bits:
+                        below = mask[j] & ((np.int64(1) << bit_of[c]) - 1)
+                        at = np.uint32(children[j] + count_ones(below))
+                    elif in_word:
+                        at = find_child(trie[prefix, STANDS_AT], c, nodes, token)
                         if at == NO_NODE:
                             continue
-                        child_weight = weight[j]
-                        if mode == FORECAST:
-                            finished = np.int64(trie[prefix, FINISHED])
-                            chance = _word_probability(
-                                lexicon[at, WORD_BEGIN],
-                                lexicon[at, WORD_END],
-                                finished,
-                                np.int64(trie[prefix, LAST_WORD]),
-                                smoothing,
-                                counts,
-                                unigrams,
-                                row_start,
-                                second,
-                                cumulated,
-                            )
-                            child_weight = _mean(
-                                log_product[prefix] + np.log(min(chance, 1.0)), finished + 1
-                            )
                     # A prefix that ends in c needs a blank before another c.
                     child_mass = (mass[other + j] if label[j] == c else mass[j]) * at_class
+                    child_weight = weight[j] if in_word else after[j]
+                    if in_word and mode == FORECAST:
+                        child_weight = _forecast(
+                            prefix, at, trie, log_product, smoothing, lexicon, bigrams
+                        )
                     value = child_mass * child_weight
                     values[count] = value
                     from_slot[count] = j
@@ -438,6 +420,100 @@ def word_beam_search(
                     count += np.int64(value > threshold)
                 if count > before:
                     known_cut = np.int64(0)
+            if exact_bits and found > 1:
+                if count > width:
+                    weakest = cut_at(bits, count, width, weakest)
+                    known_cut = weakest
+                    threshold = np.int64(weakest).view(np.float64)
+                    count = _drop(
+                        values,
+                        bits,
+                        weakest,
+                        size,
+                        count,
+                        from_slot,
+                        from_class,
+                        from_mass,
+                        to_node,
+                    )
+                # The classes left, as bits; and of each prefix the children that it may have.
+                wanted_inside = np.int64(0)
+                wanted_after = np.int64(0)
+                top_inside_prob = 0.0
+                top_after_prob = 0.0
+                for k in range(1, found):
+                    c = classes[k]
+                    bit = bit_of[c]
+                    if in_words[c]:
+                        if probs[k] * best_inside > threshold:
+                            wanted_inside |= np.int64(1) << bit
+                            prob_inside[bit] = probs[k]
+                            class_inside[bit] = c
+                            top_inside_prob = max(top_inside_prob, probs[k])
+                    elif probs[k] * best_after > threshold:
+                        wanted_after |= np.int64(1) << bit
+                        prob_after[bit] = probs[k]
+                        class_after[bit] = c
+                        top_after_prob = max(top_after_prob, probs[k])
+                for j in range(size):
+                    if count > crowded:
+                        weakest = cut_at(bits, count, width, weakest)
+                        known_cut = weakest
+                        threshold = np.int64(weakest).view(np.float64)
+                        count = _drop(
+                            values,
+                            bits,
+                            weakest,
+                            size,
+                            count,
+                            from_slot,
+                            from_class,
+                            from_mass,
+                            to_node,
+                        )
+                    left = np.int64(0)
+                    if reach_inside[j] * top_inside_prob > threshold:
+                        left = open_inside[j] & wanted_inside
+                    before = count
+                    while left != 0:
+                        bit = trailing_zeros(left)
+                        left &= left - 1
+                        if reach_inside[j] * prob_inside[bit] <= threshold:
+                            continue
+                        c = class_inside[bit]
+                        at_class = prob_inside[bit]
+                        below = mask[j] & ((np.int64(1) << bit) - 1)
+                        at = np.uint32(children[j] + count_ones(below))
+                        child_mass = (mass[other + j] if label[j] == c else mass[j]) * at_class
+                        child_weight = weight[j]
+                        if mode == FORECAST:
+                            child_weight = _forecast(
+                                node[j], at, trie, log_product, smoothing, lexicon, bigrams
+                            )
+                        value = child_mass * child_weight
+                        values[count] = value
+                        from_slot[count] = j
+                        from_class[count] = c
+                        from_mass[count] = child_mass
+                        to_node[count] = at
+                        count += np.int64(value > threshold)
+                    if reach_after[j] * top_after_prob > threshold:
+                        left = open_after[j] & wanted_after
+                    while left != 0:
+                        bit = trailing_zeros(left)
+                        left &= left - 1
+                        at_class = prob_after[bit]
+                        c = class_after[bit]
+                        child_mass = (mass[other + j] if label[j] == c else mass[j]) * at_class
+                        value = child_mass * after[j]
+                        values[count] = value
+                        from_slot[count] = j
+                        from_class[count] = c
+                        from_mass[count] = child_mass
+                        to_node[count] = 0
+                        count += np.int64(value > threshold)
+                    if count > before:
+                        known_cut = np.int64(0)
             for j in range(cells):
                 mass[other + j] = mass[j] * at_blank
             if count == size:
@@ -470,7 +546,7 @@ def word_beam_search(
                     product = log_product[parent]
                     stood_at = trie[parent, STANDS_AT]
                     if stood_at != 0 and not in_words[from_class[k]]:  # this ends a word
-                        word = lexicon[stood_at, WORD_BEGIN]
+                        word = first_word_of(nodes[stood_at, PACKED])
                         if mode != WORDS:
                             product += np.log(
                                 _word_probability(
@@ -479,11 +555,7 @@ def word_beam_search(
                                     finished,
                                     last,
                                     smoothing,
-                                    counts,
-                                    unigrams,
-                                    row_start,
-                                    second,
-                                    cumulated,
+                                    bigrams,
                                 )
                             )
                         finished += 1
@@ -511,14 +583,19 @@ def word_beam_search(
                     mode,
                     smoothing,
                     lexicon,
-                    counts,
-                    unigrams,
-                    row_start,
-                    second,
-                    cumulated,
+                    bigrams,
                 )
-                mask[j] = lexicon[trie[child, STANDS_AT], TOKEN_MASK]
+                mask[j] = nodes[trie[child, STANDS_AT], MASK]
+                children[j] = first_child_of(nodes[trie[child, STANDS_AT], PACKED])
             link_parents(size, other, node, label, trie, source)
+            if exact_bits:
+                _open_children(
+                    size, node, label, trie, mask, in_words, bit_of, open_inside, open_after
+                )
+            else:
+                for j in range(size):
+                    open_inside[j] = mask[j]
+                    open_after[j] = -1
 
         for j in range(size):
             if score_last and mode != WORDS:
@@ -526,14 +603,9 @@ def word_beam_search(
                     node[j],
                     trie,
                     log_product,
-                    complete,
                     smoothing,
                     lexicon,
-                    counts,
-                    unigrams,
-                    row_start,
-                    second,
-                    cumulated,
+                    bigrams,
                 )
             values[j] = (mass[other + j] + ends_token[j]) * weight[j]
         first = hypotheses
@@ -546,10 +618,10 @@ def word_beam_search(
                 break
             stop = write_prefix(trie, node[best], token_ids, written)
             at = np.int64(trie[node[best], STANDS_AT])
-            if complete and at != 0 and lexicon[at, WORD_END] - lexicon[at, WORD_BEGIN] == 1:
-                while not lexicon[at, IS_WORD]:
-                    token_ids[stop] = edge_token[lexicon[at, EDGE_START]]
-                    at = np.int64(edge_child[lexicon[at, EDGE_START]])
+            if complete and at != 0 and word_end[at] - first_word_of(nodes[at, PACKED]) == 1:
+                while is_word(nodes[at, PACKED]) == 0:
+                    at = first_child_of(nodes[at, PACKED])
+                    token_ids[stop] = token[at]
                     stop += 1
             fresh = True  # completed, it may be what another prefix is
             for h in range(first, hypotheses):
