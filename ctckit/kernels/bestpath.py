@@ -41,6 +41,16 @@ def _first_maximum(log_probs, t):
     return np.int64(first)
 
 
+@inline
+def _certain_class(log_probs, t):
+    """Return the class of row t that is above `CERTAIN`, or -1."""
+    found = np.int32(-1)
+    for c in range(log_probs.shape[1]):
+        here = np.int32(c) if log_probs[t, c] > CERTAIN else np.int32(-1)
+        found = here if here > found else found
+    return np.int64(found)
+
+
 @kernel(I64(F32_2D, I64_1D, I64, OUT_I32_1D, OUT_I64_1D, OUT_F64_1D))
 def best_paths(log_probs, offsets, blank, token_ids, token_offsets, scores):
     """Write the collapsed best path of each matrix; returns the number of tokens written.
@@ -61,11 +71,12 @@ def best_paths(log_probs, offsets, blank, token_ids, token_offsets, scores):
             elif log_probs[t, before] > CERTAIN:
                 best = before
             else:
-                best = _first_maximum(log_probs, t)
-            score += np.float64(log_probs[t, best])
-            if best != before and best != blank:
+                best = _certain_class(log_probs, t)
+                if best < 0:
+                    best = _first_maximum(log_probs, t)
                 token_ids[written] = best
-                written += 1
+                written += np.int64(best != before and best != blank)
+            score += np.float64(log_probs[t, best])
             before = best
         token_offsets[i + 1] = written
         scores[i] = score

@@ -94,7 +94,7 @@ def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function]
 def inline(function: Function) -> Function:
     """Compile a helper that is inlined into the kernels that call it."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-    return cast(Function, njit(forceinline=True, **options)(function))
+    return cast(Function, njit(forceinline=True, _nrt=False, **options)(function))
 
 
 def _bind_cache_to_sources(dispatcher: Any) -> None:

@@ -2,7 +2,7 @@
 
 Words are numbered in the order of their tokens, so that those below a node are a range. Nodes are
 numbered by depth, and within a depth in the order of the words, so that the children of a node
-are neighbours and their tokens rise. Node 0 is the root. What a search needs of a node is 16 bytes, a
+are neighbours and their tokens rise. Node 0 is the root. A search needs 16 bytes of a node, a
 row of an int64 table: a mask with a bit for each child (see `Lexicon.bits`), and the first child,
 the first word and whether a word ends there, packed.
 """
@@ -163,13 +163,12 @@ def first_at_least(values, low, high, wanted):
 
 
 @inline
-def bigram_probability(first, begin, end, smoothing, counts, row_start, second, cumulated):
+def bigram_probability(first, begin, end, low, high, smoothing, counts, second, cumulated):
     """Return the probability that a word of the range begin to end follows the word `first`.
 
-    (count + k) / (count(first) + k * V) for each, summed: exact, by two binary searches.
+    (count + k) / (count(first) + k * V) for each, summed: exact, by two binary searches. low, high:
+    entries of `second` to search, all of those of `first` or of a range that holds this one.
     """
-    low = row_start[first]
-    high = row_start[first + 1]
     left = first_at_least(second, low, high, begin)
     right = first_at_least(second, left, high, end)
     seen = cumulated[right] - cumulated[left]

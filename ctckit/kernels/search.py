@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
 from ctckit.kernels.jit import inline
@@ -41,6 +41,34 @@ def _cttz(_context, value):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.int64), generate
+
+
+@intrinsic
+def _prefetch(_context, table, row):
+    def generate(context, builder, signature, arguments):
+        kind = signature.args[0]
+        array = context.make_array(kind)(context, builder, arguments[0])
+        zero = context.get_constant(types.intp, 0)
+        indices = [arguments[1]] + [zero] * (kind.ndim - 1)
+        pointer = cgutils.get_item_pointer(context, builder, kind, array, indices)
+        byte, word = ir.IntType(8), ir.IntType(32)
+        name = "llvm.prefetch.p0"
+        hint = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, hint, name)
+        read, keep, data = ir.Constant(word, 0), ir.Constant(word, 3), ir.Constant(word, 1)
+        builder.call(function, [builder.bitcast(pointer, byte.as_pointer()), read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(table, types.intp), generate
+
+
+def prefetch(table, row):
+    """Ask for a row of an array to be brought near, since it will be read soon."""
+
+
+@overload(prefetch, inline="always")
+def _prefetch_row(table, row):
+    return lambda table, row: _prefetch(table, np.intp(row))
 
 
 def count_ones(bits):

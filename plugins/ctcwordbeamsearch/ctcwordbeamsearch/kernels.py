@@ -32,6 +32,7 @@ from ctckit.kernels.lexicon import (
     PACKED,
     bigram_probability,
     find_child,
+    first_at_least,
     first_child_of,
     first_word_of,
     is_word,
@@ -54,6 +55,7 @@ from ctckit.kernels.search import (
     link_parents,
     log_at_most,
     padded,
+    prefetch,
     survives,
     trailing_zeros,
     write_prefix,
@@ -69,13 +71,13 @@ SLACK = 1.0 + 1e-9
 
 
 @inline
-def _word_probability(begin, end, finished, last_word, smoothing, bigrams):
+def _word_probability(begin, end, finished, last_word, low, high, smoothing, bigrams):
     """Return the probability that the next word is one of begin to end."""
-    counts, unigrams, row_start, second, cumulated = bigrams
+    counts, unigrams, _, second, cumulated = bigrams
     if finished == 0:
         return unigrams[end] - unigrams[begin]
     return bigram_probability(
-        last_word, begin, end, smoothing, counts, row_start, second, cumulated
+        last_word, begin, end, low, high, smoothing, counts, second, cumulated
     )
 
 
@@ -86,24 +88,51 @@ def _mean(log_product, words):
 
 
 @inline
-def _forecast(prefix, at, trie, log_product, smoothing, lexicon, bigrams):
-    """Return a prefix's weight if its open word stands at a node, by all words that it may become."""
+def _forecast(prefix, at, low, high, trie, log_product, smoothing, lexicon, bigrams):
+    """Return a prefix's weight if its open word stands at a node: by all that it may become."""
     nodes, _, word_end = lexicon
     finished = np.int64(trie[prefix, FINISHED])
-    chance = _word_probability(
-        first_word_of(nodes[at, PACKED]), np.int64(word_end[at]), finished,
-        np.int64(trie[prefix, LAST_WORD]), smoothing, bigrams,
-    )  # fmt: skip
+    begin, end = first_word_of(nodes[at, PACKED]), np.int64(word_end[at])
+    last = np.int64(trie[prefix, LAST_WORD])
+    chance = _word_probability(begin, end, finished, last, low, high, smoothing, bigrams)
     return _mean(log_product[prefix] + np.log(min(chance, 1.0)), finished + 1)
 
 
 @inline
-def _weigh(prefix, trie, log_product, mode, smoothing, lexicon, bigrams):
+def _finished_weight(prefix, low, high, trie, log_product, smoothing, lexicon, bigrams):
+    """Return a prefix's weight with its open word, which is one, finished."""
+    word = first_word_of(lexicon[0][trie[prefix, STANDS_AT], PACKED])
+    finished = np.int64(trie[prefix, FINISHED])
+    last = np.int64(trie[prefix, LAST_WORD])
+    chance = _word_probability(word, word + 1, finished, last, low, high, smoothing, bigrams)
+    return _mean(log_product[prefix] + np.log(chance), finished + 1)
+
+
+@inline
+def _followers(prefix, trie, mode, lexicon, bigrams):
+    """Return a range of bigram entries in which all words are that may come next in a prefix.
+
+    With forecasts it is worth the search for the least such range.
+    """
+    nodes, _, word_end = lexicon
+    _, _, row_start, second, _ = bigrams
+    if trie[prefix, FINISHED] == 0:
+        return np.int64(0), np.int64(0)
+    last = np.int64(trie[prefix, LAST_WORD])
+    low, high = row_start[last], row_start[last + 1]
+    stands_at = np.int64(trie[prefix, STANDS_AT])
+    if mode == FORECAST and stands_at != 0:
+        low = first_at_least(second, low, high, first_word_of(nodes[stands_at, PACKED]))
+        high = first_at_least(second, low, high, np.int64(word_end[stands_at]))
+    return low, high
+
+
+@inline
+def _weigh(prefix, low, high, trie, log_product, mode, smoothing, lexicon, bigrams):
     """Return a prefix's weight, a bound of its children's inside a word, and theirs after one."""
     nodes = lexicon[0]
     stands_at = np.int64(trie[prefix, STANDS_AT])
-    packed = nodes[stands_at, PACKED]
-    may_end = stands_at == 0 or is_word(packed) == 1
+    may_end = stands_at == 0 or is_word(nodes[stands_at, PACKED]) == 1
     if mode == WORDS:
         return 1.0, (1.0 if nodes[stands_at, MASK] else 0.0), (1.0 if may_end else 0.0)
     finished = np.int64(trie[prefix, FINISHED])
@@ -113,33 +142,29 @@ def _weigh(prefix, trie, log_product, mode, smoothing, lexicon, bigrams):
         inside = now if mode == NGRAMS else _mean(product, finished + 1)
         return now, inside * SLACK, now
     if mode == FORECAST:
-        now = _forecast(prefix, stands_at, trie, log_product, smoothing, lexicon, bigrams)
+        now = _forecast(
+            prefix, stands_at, low, high, trie, log_product, smoothing, lexicon, bigrams
+        )
     after = 0.0
     if may_end:
-        word = first_word_of(packed)
-        last = np.int64(trie[prefix, LAST_WORD])
-        chance = _word_probability(word, word + 1, finished, last, smoothing, bigrams)
-        after = _mean(product + np.log(chance), finished + 1)
+        after = _finished_weight(prefix, low, high, trie, log_product, smoothing, lexicon, bigrams)
     return now, now * SLACK, after
 
 
 @inline
-def _last_weight(prefix, trie, log_product, smoothing, lexicon, bigrams):
+def _last_weight(prefix, low, high, trie, log_product, smoothing, lexicon, bigrams):
     """Return a prefix's weight with its open word scored like the others.
 
     A word that is only begun counts as all that it may become.
     """
     stands_at = np.int64(trie[prefix, STANDS_AT])
-    finished = np.int64(trie[prefix, FINISHED])
     if stands_at == 0:
-        return _mean(log_product[prefix], finished)
-    packed = lexicon[0][stands_at, PACKED]
-    if is_word(packed) == 0:
-        return _forecast(prefix, stands_at, trie, log_product, smoothing, lexicon, bigrams)
-    word = first_word_of(packed)
-    last = np.int64(trie[prefix, LAST_WORD])
-    chance = _word_probability(word, word + 1, finished, last, smoothing, bigrams)
-    return _mean(log_product[prefix] + np.log(chance), finished + 1)
+        return _mean(log_product[prefix], np.int64(trie[prefix, FINISHED]))
+    if is_word(lexicon[0][stands_at, PACKED]) == 0:
+        return _forecast(
+            prefix, stands_at, low, high, trie, log_product, smoothing, lexicon, bigrams
+        )
+    return _finished_weight(prefix, low, high, trie, log_product, smoothing, lexicon, bigrams)
 
 
 @inline
@@ -199,11 +224,11 @@ def word_beam_search(
     """Write the `n_best` best texts of each matrix, best first; returns tokens written.
 
     log_probs (sum of T, C), offsets (N + 1): matrices; mode: WORDS, NGRAMS or FORECAST; in_words
-    (C): 1 for a word character, UNUSED if no word holds it; bit_of (C), exact_bits: each class's bit in masks, and
-    whether no two word characters, and no two others, share one; lexicon, token, word_end: the
-    trie; counts to
-    cumulated: the bigrams. token_ids (n_best * (sum of T + N * longest word)), token_offsets
-    (N * n_best + 1), hypothesis_offsets (N + 1), scores (N * n_best): out, from the front.
+    (C): 1 for a word character, UNUSED if no word holds it; bit_of (C), exact_bits: each class's
+    bit in masks, and whether no two word characters, and no two others, share one; nodes, token,
+    word_end: the trie; counts to cumulated: the bigrams. token_ids (n_best * (sum of T + N *
+    longest word)), token_offsets (N * n_best + 1), hypothesis_offsets (N + 1), scores
+    (N * n_best): out, filled from the front.
     """
     lines = offsets.size - 1
     n_classes = log_probs.shape[1]
@@ -226,6 +251,8 @@ def word_beam_search(
     inside = np.zeros(slots)
     after = np.zeros(slots)
     mask = np.zeros(slots, dtype=np.int64)
+    low = np.zeros(width, dtype=np.int64)
+    high = np.zeros(width, dtype=np.int64)
     children = np.zeros(slots, dtype=np.int64)
     reach_inside = np.zeros(slots)
     inside_bits = reach_inside.view(np.int64)
@@ -279,14 +306,9 @@ def word_beam_search(
         mass[other] = 1.0
         size = 1
         log_scale = 0.0
+        low[0], high[0] = _followers(0, trie, mode, lexicon, bigrams)
         weight[0], inside[0], after[0] = _weigh(
-            0,
-            trie,
-            log_product,
-            mode,
-            smoothing,
-            lexicon,
-            bigrams,
+            0, low[0], high[0], trie, log_product, mode, smoothing, lexicon, bigrams
         )
         mask[0] = nodes[0, MASK]
         children[0] = 1
@@ -409,7 +431,15 @@ def word_beam_search(
                     child_weight = weight[j] if in_word else after[j]
                     if in_word and mode == FORECAST:
                         child_weight = _forecast(
-                            prefix, at, trie, log_product, smoothing, lexicon, bigrams
+                            prefix,
+                            at,
+                            low[j],
+                            high[j],
+                            trie,
+                            log_product,
+                            smoothing,
+                            lexicon,
+                            bigrams,
                         )
                     value = child_mass * child_weight
                     values[count] = value
@@ -417,6 +447,7 @@ def word_beam_search(
                     from_class[count] = c
                     from_mass[count] = child_mass
                     to_node[count] = at
+                    prefetch(nodes, at)
                     count += np.int64(value > threshold)
                 if count > before:
                     known_cut = np.int64(0)
@@ -488,7 +519,15 @@ def word_beam_search(
                         child_weight = weight[j]
                         if mode == FORECAST:
                             child_weight = _forecast(
-                                node[j], at, trie, log_product, smoothing, lexicon, bigrams
+                                node[j],
+                                at,
+                                low[j],
+                                high[j],
+                                trie,
+                                log_product,
+                                smoothing,
+                                lexicon,
+                                bigrams,
                             )
                         value = child_mass * child_weight
                         values[count] = value
@@ -496,6 +535,7 @@ def word_beam_search(
                         from_class[count] = c
                         from_mass[count] = child_mass
                         to_node[count] = at
+                        prefetch(nodes, at)
                         count += np.int64(value > threshold)
                     if reach_after[j] * top_after_prob > threshold:
                         left = open_after[j] & wanted_after
@@ -548,16 +588,18 @@ def word_beam_search(
                     if stood_at != 0 and not in_words[from_class[k]]:  # this ends a word
                         word = first_word_of(nodes[stood_at, PACKED])
                         if mode != WORDS:
-                            product += np.log(
-                                _word_probability(
-                                    word,
-                                    word + 1,
-                                    finished,
-                                    last,
-                                    smoothing,
-                                    bigrams,
-                                )
+                            slot = from_slot[k]
+                            chance = _word_probability(
+                                word,
+                                word + 1,
+                                finished,
+                                last,
+                                low[slot],
+                                high[slot],
+                                smoothing,
+                                bigrams,
                             )
+                            product += np.log(chance)
                         finished += 1
                         last = word
                     trie[child, STANDS_AT] = to_node[k]
@@ -576,14 +618,10 @@ def word_beam_search(
                 trie[child, SLOT] = j
                 mass[other + j] = 0.0
                 ends_token[j] = from_mass[new_from[n]]
+                if mode != WORDS:
+                    low[j], high[j] = _followers(child, trie, mode, lexicon, bigrams)
                 weight[j], inside[j], after[j] = _weigh(
-                    child,
-                    trie,
-                    log_product,
-                    mode,
-                    smoothing,
-                    lexicon,
-                    bigrams,
+                    child, low[j], high[j], trie, log_product, mode, smoothing, lexicon, bigrams
                 )
                 mask[j] = nodes[trie[child, STANDS_AT], MASK]
                 children[j] = first_child_of(nodes[trie[child, STANDS_AT], PACKED])
@@ -600,12 +638,7 @@ def word_beam_search(
         for j in range(size):
             if score_last and mode != WORDS:
                 weight[j] = _last_weight(
-                    node[j],
-                    trie,
-                    log_product,
-                    smoothing,
-                    lexicon,
-                    bigrams,
+                    node[j], low[j], high[j], trie, log_product, smoothing, lexicon, bigrams
                 )
             values[j] = (mass[other + j] + ends_token[j]) * weight[j]
         first = hypotheses

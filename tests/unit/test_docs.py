@@ -1,0 +1,242 @@
+"""What the documents say works: their code runs, their commands run, their links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import ctckit
+from ctckit.cli.main import COMMANDS, cli
+from ctckit.decoders.options import REQUIRED
+from ctckit.registry import decoder_class
+from ctckit.testing.conformance import DecoderConformance
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("corpora/*/README.md")),
+    *sorted(ROOT.glob("plugins/*/README.md")),
+]
+BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+OURS = ("bestpath", "beamsearch", "wordbeamsearch")
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(path, language):
+    found = BLOCK.findall(path.read_text(encoding="utf-8"))
+    return [code for _, kind, code in found if kind == language]
+
+
+def with_blocks(language):
+    return [pytest.param(path, id=name_of(path)) for path in DOCUMENTS if blocks(path, language)]
+
+
+def said_outputs(code):
+    """Return the lines that a block says it prints: after a print, or below it."""
+    outputs = []
+    below = False
+    for line in code.splitlines():
+        if "print(" in line:
+            _, comment, said = line.partition(")  # ")
+            outputs += [said] if comment else []
+            below = not comment
+        elif below and line.startswith("# "):
+            outputs.append(line[2:])
+        else:
+            below = False
+    return outputs
+
+
+def run_block(code, namespace):
+    """Run a block; one that begins with the name of a file becomes that file, and is imported."""
+    file = re.match(r"# (\w+)/(\w+)\.py\n", code)
+    if not file:
+        exec(compile(code, "<block>", "exec"), namespace)
+        return
+    Path(file[1]).mkdir(exist_ok=True)
+    Path(file[1], f"{file[2]}.py").write_text(code, encoding="utf-8")
+    importlib.invalidate_caches()
+    namespace.update(vars(importlib.import_module(f"{file[1]}.{file[2]}")))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder, current and importable."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def users_files(folder):
+    """What the README's user has: matrices of 80 classes, characters, texts, a corpus."""
+    characters = "".join(map(chr, range(32, 32 + 79)))
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(3, 12, 80)).astype(np.float32) * 4
+    np.savez("matrices.npz", logits=logits)
+    for name in ("chars.txt", "charList.txt"):
+        Path(name).write_text(characters, encoding="utf-8")
+    Path("texts.csv").write_text("id,text\n0,a friend\n1,tea\n2,of it\n", encoding="utf-8")
+    Path("corpus.txt").write_text("a friend of mine had tea; it was cold", encoding="utf-8")
+    Path("csvs").mkdir()
+    for i, matrix in enumerate(logits):
+        rows = [";".join(map(str, row)) + ";\n" for row in matrix.tolist()]
+        Path("csvs", f"line{i}.csv").write_text("".join(rows))
+    return folder
+
+
+@pytest.mark.parametrize("path", with_blocks("python"))
+def test_python_blocks_run(path, folder, capsys):
+    namespace = {"__name__": "document"}
+    capsys.readouterr()
+    for code in blocks(path, "python"):
+        run_block(code, namespace)
+        assert capsys.readouterr().out.splitlines() == said_outputs(code)
+
+
+def test_the_decoders_of_the_plugin_page_conform(folder):
+    namespace = {"__name__": "document"}
+    decoders = []
+    for code in blocks(ROOT / "docs" / "plugins.md", "python"):
+        run_block(code, namespace)
+        if "SurePath" in namespace and namespace["SurePath"] not in decoders:
+            decoders.append(namespace["SurePath"])
+    assert len(decoders) == 2
+    suite = namespace["TestSurePath"]
+    assert issubclass(suite, DecoderConformance)
+    batch = ctckit.MatrixBatch.from_logits(
+        np.random.default_rng(0).normal(size=(20, 30, 4)) * 3, ctckit.Alphabet("ab c", blank=2)
+    )
+    plain, kernel = (one(batch.alphabet, floor=0.6).decode_batch(batch).texts() for one in decoders)
+    assert plain == kernel
+    for decoder in decoders:
+        namespace["SurePath"] = decoder
+        for name, test in inspect.getmembers(suite, inspect.isfunction):
+            # What a block defines is in no module, so it cannot be pickled.
+            if name.startswith("test_") and "pickled" not in name:
+                test(suite())
+
+
+def test_the_readme_shows_the_template():
+    template = (ROOT / "plugins" / "template" / "ctckit_template.py").read_text(encoding="utf-8")
+    code = template.partition('"""\n\n')[2]
+    assert code
+    assert code in blocks(ROOT / "README.md", "python")
+
+
+def commands(path):
+    """Return the words of each command of a document's shell blocks."""
+    lines = [line for code in blocks(path, "sh") for line in code.splitlines()]
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [one for one in with_blocks("sh") if any(w[0] == "ctckit" for w in commands(one.values[0]))],
+)
+def test_commands_run(path, users_files):
+    named = [words[1:] for words in commands(path) if words[0] == "ctckit"]
+    invoke = CliRunner().invoke
+    if not any(words[0] == "convert" for words in named):
+        options = ["--alphabet", "chars.txt", "--blank", "79", "--kind", "logits"]
+        assert invoke(cli, ["convert", "matrices.npz", "dump", *options]).exit_code == 0
+    for words in named:
+        result = invoke(cli, words, prog_name="ctckit", catch_exceptions=False)
+        assert result.exit_code == 0, (words, result.output)
+
+
+def test_other_commands_are_those_that_there_are():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert {"test", "demo"} <= targets
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        for said in re.findall(r"^make ([a-z ]+)$|`make ([a-z ]+)`", text, re.MULTILINE):
+            assert set("".join(said).split()) <= targets, (name_of(path), said)
+        for words in commands(path):
+            assert words[0] in ("pip", "make", "ctckit")
+            projects = [word for word in words[2:] if words[0] == "pip"]
+            assert all((ROOT / project / "pyproject.toml").is_file() for project in projects)
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=name_of(path)) for path in DOCUMENTS])
+def test_local_links_resolve(path):
+    for link in LINK.findall(path.read_text(encoding="utf-8")):
+        if link.startswith(("http://", "https://")):
+            continue
+        target, _, anchor = link.partition("#")
+        resolved = (path.parent / target).resolve()
+        assert resolved.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", resolved.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = [re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings]
+            assert anchor in anchors, link
+
+
+def test_the_commands_page_is_up_to_date():
+    source = ROOT / "docs" / "make_commands.py"
+    spec = importlib.util.spec_from_file_location("make_commands", source)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert page == script.make_page(), "run python docs/make_commands.py"
+    assert {words[0] for words in script.HELPS if words} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_readme_tells_every_option(name):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+    cell = row.split("|")[3].strip()
+    said = []
+    for one in decoder_class(name).options.values():
+        default = json.dumps(one.default) if isinstance(one.default, str) else one.default
+        required = one.default is REQUIRED
+        said.append(f"`{one.name}` (required)" if required else f"`{one.name}={default}`")
+    assert cell == (", ".join(said) or "none")
+
+
+def test_the_plugin_readme_tells_every_option():
+    text = (ROOT / "plugins" / "ctcwordbeamsearch" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", text, re.MULTILINE)
+    said = [
+        (
+            one.name,
+            "required" if one.default is REQUIRED else f"`{one.default!r}`".replace("'", '"'),
+        )
+        for one in decoder_class("wordbeamsearch").options.values()
+    ]
+    assert rows == said
+
+
+def test_the_api_page_tells_every_error():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+Error)` \|", text, re.MULTILINE)
+    errors = [name for name in ctckit.__all__ if name.endswith("Error") and name != "CtckitError"]
+    assert sorted(rows) == sorted(errors)
+
+
+def test_the_readme_has_a_place_for_the_speed_table():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count("<!-- speed:begin -->") == text.count("<!-- speed:end -->") == 1
+    assert text.index("## Speed") < text.index("<!-- speed:begin -->")
+    assert text.index("<!-- speed:begin -->") < text.index("<!-- speed:end -->")
