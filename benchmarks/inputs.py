@@ -1,7 +1,7 @@
 """The matrices and corpora that the benchmarks run on.
 
-The measured figures come from the golden lines beside the checkout (60 matrices of 100 frames and 80
-classes, best-path CER about 0.10). Where they are absent, matrices of the same kind are drawn.
+The measured figures come from the golden lines beside the checkout: 60 matrices of 100 frames and
+80 classes, with a best-path CER of about 0.10. Where they are absent, such matrices are drawn.
 """
 
 from __future__ import annotations

@@ -10,22 +10,25 @@
 ['a']
 """
 
-from ctckit.alphabet import Alphabet
-from ctckit.decoders.base import Decoder
-from ctckit.decoders.options import REQUIRED, option
-from ctckit.dumps import open_dump, write_dump
-from ctckit.errors import (
-    AlphabetMismatchError,
-    CtckitError,
-    DumpError,
-    InvalidValueError,
-    MissingExtraError,
-    NotFoundError,
-    PluginError,
-)
-from ctckit.hypotheses import DecodedBatch, Hypothesis, SearchResult
-from ctckit.matrices import MatrixBatch
-from ctckit.registry import DecoderInfo, list_decoders, load_decoder
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ctckit.alphabet import Alphabet
+    from ctckit.decoders.base import Decoder
+    from ctckit.decoders.options import REQUIRED, option
+    from ctckit.dumps import open_dump, write_dump
+    from ctckit.errors import (
+        AlphabetMismatchError,
+        CtckitError,
+        DumpError,
+        InvalidValueError,
+        MissingExtraError,
+        NotFoundError,
+        PluginError,
+    )
+    from ctckit.hypotheses import DecodedBatch, Hypothesis, SearchResult
+    from ctckit.matrices import MatrixBatch
+    from ctckit.registry import DecoderInfo, list_decoders, load_decoder
 
 __version__ = "0.1.0"
 
@@ -52,3 +55,40 @@ __all__ = [
     "option",
     "write_dump",
 ]
+
+_HOMES = {
+    "Alphabet": "ctckit.alphabet",
+    "Decoder": "ctckit.decoders.base",
+    "REQUIRED": "ctckit.decoders.options",
+    "option": "ctckit.decoders.options",
+    "open_dump": "ctckit.dumps",
+    "write_dump": "ctckit.dumps",
+    "AlphabetMismatchError": "ctckit.errors",
+    "CtckitError": "ctckit.errors",
+    "DumpError": "ctckit.errors",
+    "InvalidValueError": "ctckit.errors",
+    "MissingExtraError": "ctckit.errors",
+    "NotFoundError": "ctckit.errors",
+    "PluginError": "ctckit.errors",
+    "DecodedBatch": "ctckit.hypotheses",
+    "Hypothesis": "ctckit.hypotheses",
+    "SearchResult": "ctckit.hypotheses",
+    "MatrixBatch": "ctckit.matrices",
+    "DecoderInfo": "ctckit.registry",
+    "list_decoders": "ctckit.registry",
+    "load_decoder": "ctckit.registry",
+}
+"""The module of each public name, imported when the name is first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ctckit' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -12,7 +12,7 @@ import numpy as np
 from ctckit.alphabet import Alphabet
 from ctckit.bench.specs import DecoderSpec
 from ctckit.decoders.base import Decoder
-from ctckit.errors import CtckitError, InvalidValueError
+from ctckit.errors import CtckitError, DumpError, InvalidValueError
 from ctckit.matrices import MatrixBatch
 from ctckit.metrics import ErrorCounts, count_errors
 
@@ -30,12 +30,14 @@ class Score:
     counts : errors, pooled over all lines
     seconds : wall time of decoding and making texts, without compilation and reading
     reason : why the decoder was left out; None if it was not
+    expected : whether that is no failure
     """
 
     label: str
     counts: ErrorCounts = field(default_factory=ErrorCounts)
     seconds: float = 0.0
     reason: str | None = None
+    expected: bool = False
 
     @property
     def lines_per_second(self) -> float:
@@ -66,8 +68,10 @@ class BenchResult:
 
     @property
     def complete(self) -> bool:
-        """Whether no decoder was left out and no shard was damaged."""
-        return not self.damaged and all(score.reason is None for score in self.scores)
+        """Whether no decoder failed and no shard was damaged."""
+        return not self.damaged and all(
+            score.reason is None or score.expected for score in self.scores
+        )
 
 
 def run_bench(
@@ -94,9 +98,10 @@ def run_bench(
     Raises
     ------
     InvalidValueError : no line has a reference
+    DumpError : no line has one that can be read, and a shard is damaged
     """
     unknown_ids = _check_references(dump, references)
-    scores = [Score(spec.label, reason=spec.reason) for spec in specs]
+    scores = [Score(spec.label, reason=spec.reason, expected=spec.expected) for spec in specs]
     decoders = [
         _load(spec, score, dump.alphabet) for spec, score in zip(specs, scores, strict=True)
     ]
@@ -122,6 +127,8 @@ def _check_references(dump: Dump, references: Mapping[str, str] | None) -> int:
     """Refuse a dump without any reference; return how many given ones fit no line."""
     if references is None:
         if all(text is None for text in dump.references):
+            if dump.damaged:
+                raise DumpError(dump.damaged[0])
             raise InvalidValueError(
                 f"references must be known for one line at least, got none in '{dump.path}'; "
                 "give a file of them with --references, or convert the dump with them"

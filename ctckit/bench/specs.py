@@ -9,7 +9,7 @@ from typing import Any
 
 from ctckit.alphabet import Alphabet
 from ctckit.decoders.base import Decoder
-from ctckit.decoders.options import checked_options
+from ctckit.decoders.options import REQUIRED, checked_options
 from ctckit.errors import CtckitError, InvalidValueError, NotFoundError, PluginError, did_you_mean
 from ctckit.registry import decoder_class, list_decoders, load_decoder
 
@@ -29,12 +29,14 @@ class DecoderSpec:
     name : the installed decoder's
     options : values by option name, checked
     reason : why it cannot run, where that is known already
+    expected : whether that is no failure, since nobody asked for it by name
     """
 
     label: str
     name: str
     options: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
+    expected: bool = False
 
     def load(self, alphabet: Alphabet) -> Decoder:
         """Make the decoder.
@@ -113,6 +115,33 @@ def give_corpus(specs: Sequence[DecoderSpec], corpus: Any) -> list[DecoderSpec]:
             spec = replace(spec, options={**spec.options, CORPUS: value})
         given.append(spec)
     return given
+
+
+def without_needy(specs: Sequence[DecoderSpec]) -> list[DecoderSpec]:
+    """Return `specs` with a reason, which is no failure, where a required option is missing."""
+    marked = []
+    for spec in specs:
+        needs = [] if spec.reason is not None else _missing_options(spec)
+        if needs:
+            give = " --corpus FILE" if needs == [CORPUS] else ""
+            named = ",".join(f"{name}=..." for name in needs)
+            either = f"{give} or" if give else ""
+            reason = (
+                f"{', '.join(needs)} must be given, got nothing; "
+                f"add{either} --decoder '{spec.name}:{named}'"
+            )
+            spec = replace(spec, reason=reason, expected=True)
+        marked.append(spec)
+    return marked
+
+
+def _missing_options(spec: DecoderSpec) -> list[str]:
+    declared = decoder_class(spec.name).options
+    return [
+        name
+        for name, option in declared.items()
+        if option.default is REQUIRED and name not in spec.options
+    ]
 
 
 def takes_corpus(spec: DecoderSpec) -> bool:

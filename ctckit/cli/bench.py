@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ctckit.bench.specs import DecoderSpec, give_corpus, installed_specs, parse_spec, takes_corpus
+from ctckit.bench.specs import (
+    DecoderSpec,
+    give_corpus,
+    installed_specs,
+    parse_spec,
+    takes_corpus,
+    without_needy,
+)
 from ctckit.cli.errors import FAILED, say, wrong_usage
 from ctckit.cli.options import THREADS, check_output_ending, click_option
 from ctckit.cli.progress import progress
@@ -66,7 +73,7 @@ def bench(
     CER and WER are edits over all lines divided by characters (words) over all lines, after
     NFC. The time is that of decoding and making texts; reading and compiling are not in it.
     Lines without a reference are left out. A decoder that cannot run is listed with the reason,
-    and the exit code is then 1.
+    and the exit code is then 1, unless it was not asked for and only lacks an option.
     """
     if output is not None:
         check_output_ending(output, ENDINGS)
@@ -76,6 +83,8 @@ def bench(
             if not any(takes_corpus(spec) for spec in specs):
                 say("warning: no decoder has an option corpus; the file is not used")
             specs = give_corpus(specs, corpus)
+        if not wanted:
+            specs = without_needy(specs)
     with ExitStack() as stack:
         handle = None
         if output is not None:

@@ -94,6 +94,7 @@ def decoder_options(
     PluginError : an option has a name that is taken
     """
     taken = {flag for param in reserved for flag in (*param.opts, *param.secondary_opts)}
+    taken |= {"-h", "--help"}
     made = []
     for option in declared:
         new = click_option(option)

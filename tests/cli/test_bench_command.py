@@ -71,11 +71,21 @@ def test_every_installed_decoder_with_a_corpus(invoke, dump, corpus):
 def test_a_decoder_without_its_corpus_is_listed_with_the_reason(invoke, dump):
     result = invoke("bench")
     rows = table(result)
-    assert result.exit_code == 1
+    assert result.exit_code == 0  # nobody asked for it
     assert rows[0] == [*HEADER, "left out because"]
     assert rows[-1][:5] == ["wordbeamsearch", "-", "-", "-", "-"]
-    assert rows[-1][5].startswith("corpus must be given to the decoder wordbeamsearch, got nothing")
+    assert rows[-1][5] == (
+        "corpus must be given, got nothing; "
+        "add --corpus FILE or --decoder 'wordbeamsearch:corpus=...'"
+    )
     assert rows[1][5] == ""
+
+
+def test_a_decoder_that_was_asked_for_without_its_corpus_is_a_failure(invoke, dump):
+    result = invoke("bench", "--decoder", "wordbeamsearch")
+    assert result.exit_code == 1
+    reason = "corpus must be given to the decoder wordbeamsearch, got nothing"
+    assert table(result)[1][5].startswith(reason)
 
 
 def test_missing_corpus_file_is_a_reason(invoke, dump):
@@ -101,7 +111,7 @@ def test_same_decoder_with_several_options(invoke, dump):
 REASONS = {
     "broken": "decoder 'broken' of fakes 1.2.0 must be importable, got ModuleNotFoundError: ",
     "crasher": "decoder 'crasher' of fakes 1.2.0 failed on matrices 0 to 7: RuntimeError: out of ",
-    "needy": "size must be given to the decoder needy, got nothing; it is: how big",
+    "needy": "size must be given, got nothing; add --decoder 'needy:size=...'",
     "stumbler": "decoder 'stumbler' must start, got KeyError: 'lost'; check its options, or ",
     "twin": "decoder names must be unique, got 'twin' from fakes 1.2.0 and twins 0.9; ",
 }

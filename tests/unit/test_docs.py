@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 import ctckit
-from ctckit.cli.main import COMMANDS, cli
+from ctckit.cli.main import cli
 from ctckit.decoders.options import REQUIRED
 from ctckit.registry import decoder_class
 from ctckit.testing.conformance import DecoderConformance
@@ -193,13 +194,16 @@ def test_local_links_resolve(path):
 
 
 def test_the_commands_page_is_up_to_date():
-    source = ROOT / "docs" / "make_commands.py"
-    spec = importlib.util.spec_from_file_location("make_commands", source)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    # In a process of its own: click remembers the help option of a command that ran alone before.
+    script = ROOT / "docs" / "make_commands.py"
+    code = f"import runpy; print(runpy.run_path({str(script)!r})['make_page'](), end='')"
+    made = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, encoding="utf-8"
+    )
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    assert page == script.make_page(), "run python docs/make_commands.py"
-    assert {words[0] for words in script.HELPS if words} == set(COMMANDS)
+    assert page == made.stdout, "run python docs/make_commands.py"
+    for name in COMMANDS:
+        assert f"ctckit {name}" in page
 
 
 @pytest.mark.parametrize("name", OURS)
