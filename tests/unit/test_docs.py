@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 import ctckit
-from ctckit.cli.main import cli
+from ctckit.cli.main import COMMANDS, cli
 from ctckit.decoders.options import REQUIRED
 from ctckit.registry import decoder_class
 from ctckit.testing.conformance import DecoderConformance
