@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ctckit.alphabet import Alphabet, Int32Array, Int64Array
 from ctckit.errors import CtckitError
+from ctckit.intake import offsets_of
 from ctckit.matrices import MatrixBatch
 from ctckit.parallel import map_in_threads, split
 
@@ -65,8 +66,8 @@ class SearchResult:
             flat_scores = np.array([one for line in scores for one in line], dtype=np.float64)
         return cls(
             np.concatenate(flat) if flat else np.zeros(0, dtype=np.int32),
-            _cumulated([len(ids) for ids in flat]),
-            _cumulated([len(line) for line in token_ids]),
+            offsets_of([len(ids) for ids in flat]),
+            offsets_of([len(line) for line in token_ids]),
             flat_scores,
         )
 
@@ -228,7 +229,7 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
     def _over_hypotheses(self, kernel: Any, out: npt.NDArray[Any], *, by_token: bool) -> None:
         batch = self._matrices()
         lines = np.repeat(np.arange(len(self)), np.diff(self.hypothesis_offsets))
-        weights = _cumulated(batch.lengths[lines])
+        weights = offsets_of(batch.lengths[lines])
 
         def run(bounds: tuple[int, int]) -> None:
             start, stop = bounds
@@ -264,7 +265,7 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
             return self.token_ids, self.token_offsets
         best = self.hypothesis_offsets[:-1]
         lengths = self.token_offsets[best + 1] - self.token_offsets[best]
-        offsets = _cumulated(lengths)
+        offsets = offsets_of(lengths)
         positions = np.arange(offsets[-1]) + np.repeat(
             self.token_offsets[best] - offsets[:-1], lengths
         )
@@ -328,13 +329,6 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
         return self.materialize().__dict__
 
 
-def _cumulated(lengths: npt.ArrayLike) -> Int64Array:
-    counts = np.asarray(lengths, dtype=np.int64)
-    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets
-
-
 def _joined(parts: Sequence[Int64Array]) -> Int64Array:
     """Join offset arrays that each start at 0."""
-    return _cumulated(np.concatenate([np.diff(part) for part in parts]))
+    return offsets_of(np.concatenate([np.diff(part) for part in parts]))

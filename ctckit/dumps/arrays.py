@@ -17,7 +17,7 @@ from ctckit.dumps.declared import Declared, frames_at_once, grouped, make_batch
 from ctckit.dumps.files import disk_errors
 from ctckit.dumps.store import DumpBatch
 from ctckit.errors import CtckitError, DumpError, InvalidValueError
-from ctckit.matrices import Kind
+from ctckit.intake import Kind
 
 KIND_OF_ARRAY: dict[str, Kind] = {"log_probs": "log-probs", "probs": "probs", "logits": "logits"}
 OTHER_ARRAYS = {"lengths", "ids", "references", "has_reference", "alphabet", "blank"}

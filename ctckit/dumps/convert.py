@@ -18,7 +18,7 @@ from ctckit.dumps.references import read_references
 from ctckit.dumps.store import Dump, DumpBatch, open_dump
 from ctckit.dumps.writer import DumpWriter
 from ctckit.errors import DumpError, InvalidValueError, NotFoundError
-from ctckit.matrices import Kind, Layout
+from ctckit.intake import Kind, Layout
 
 READERS: dict[str, Callable[[Path, Declared], tuple[Alphabet, Iterator[DumpBatch]]]] = {
     "npy": read_npy,

@@ -12,7 +12,8 @@ from ctckit.dumps.alphabets import read_tokens, tokens_to_alphabet
 from ctckit.dumps.store import DumpBatch
 from ctckit.dumps.writer import BATCH_BYTES
 from ctckit.errors import AlphabetMismatchError, CtckitError, InvalidValueError
-from ctckit.matrices import KINDS, LAYOUTS, Float32Array, Kind, Layout, MatrixBatch
+from ctckit.intake import KINDS, LAYOUTS, Float32Array, Kind, Layout
+from ctckit.matrices import MatrixBatch
 
 CONSTRUCTORS = {
     "log-probs": MatrixBatch.from_log_probs,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ctckit.alphabet import Alphabet, Int32Array, Int64Array
 from ctckit.errors import InvalidValueError
+from ctckit.intake import offsets_of
 
 
 class Lexicon:
@@ -59,8 +60,7 @@ class Lexicon:
     def _build(self, spellings: list[tuple[int, ...]]) -> None:
         from ctckit.kernels.lexicon import build_trie
 
-        offsets: Int64Array = np.zeros(len(spellings) + 1, dtype=np.int64)
-        np.cumsum([len(ids) for ids in spellings], out=offsets[1:])
+        offsets = offsets_of([len(ids) for ids in spellings])
         token_ids = np.fromiter(
             (one for ids in spellings for one in ids), dtype=np.int32, count=int(offsets[-1])
         )

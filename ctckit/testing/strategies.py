@@ -6,10 +6,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import strategies as st
 
 from ctckit.alphabet import Alphabet
+from ctckit.errors import MissingExtraError
 from ctckit.matrices import MatrixBatch
+
+try:
+    from hypothesis import strategies as st
+except ModuleNotFoundError as error:
+    raise MissingExtraError(
+        "hypothesis must be installed for ctckit.testing.strategies, got no such module; "
+        "pip install 'ctckit[testing]'"
+    ) from error
 
 STYLES = ("flat", "peaked", "path", "ties")
 """Near uniform; one class far above the others; that and mostly blank; equal values in plenty."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 import ctckit
+from ctckit.errors import MissingExtraError
 
 HEAVY = ("numba", "llvmlite", "tensorflow", "keras", "pandas", "click", "pyarrow", "rich")
 
@@ -94,3 +96,10 @@ def test_without_a_cache_folder_it_still_decodes(tmp_path):
     )
     assert (done.returncode, done.stdout) == (0, "['ab']\n"), done.stderr
     assert done.stderr == NOTICE
+
+
+def test_strategies_without_hypothesis_name_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    monkeypatch.delitem(sys.modules, "ctckit.testing.strategies", raising=False)
+    with pytest.raises(MissingExtraError, match=r"pip install 'ctckit\[testing\]'"):
+        importlib.import_module("ctckit.testing.strategies")
