@@ -54,7 +54,12 @@ class Alphabet:
                 f"blank must be an integer, got {blank!r}; give the class index of the blank"
             ) from None
         # The class is hashable, so it does not change: see __setattr__.
-        object.__setattr__(self, "tokens", tuple(tokens))
+        try:
+            object.__setattr__(self, "tokens", tuple(tokens))
+        except TypeError:
+            raise InvalidValueError(
+                f"tokens must be a sequence of strings, got {tokens!r}; give one string a class"
+            ) from None
         object.__setattr__(self, "blank", index)
         self._check()
 
@@ -176,8 +181,20 @@ class Alphabet:
         return np.array(ids, dtype=np.int32)
 
     def decode(self, token_ids: Iterable[int]) -> str:
-        """Return the text of token ids (0 to C - 1, no blanks)."""
-        return "".join(self.tokens[i] for i in token_ids)
+        """Return the text of token ids (0 to C - 1, no blanks).
+
+        Raises
+        ------
+        InvalidValueError : an id out of range, or the blank's
+        """
+        ids = [int(one) for one in token_ids]
+        for one in ids:
+            if not 0 <= one < len(self.tokens) or one == self.blank:
+                raise InvalidValueError(
+                    f"token_ids must be 0 to {len(self.tokens) - 1} without the blank "
+                    f"{self.blank}, got {one}; collapse a path before"
+                )
+        return "".join([self.tokens[one] for one in ids])
 
     def decode_many(self, token_ids: Int32Array, offsets: Int64Array) -> list[str]:
         """Return one text a row of a columnar array, without a Python step a token.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -190,6 +191,7 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
         self._batch: MatrixBatch | None = batch
         self._ids: Sequence[str] | None = None
         self._threads = threads
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self.hypothesis_offsets) - 1
@@ -209,22 +211,26 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
     @property
     def log_probs(self) -> Float64Array:
         """Exact CTC log-probability of each hypothesis, natural log, float64 (H,)."""
-        if self._log_probs is None:
-            from ctckit.kernels.alignment import text_log_probs
+        with self._lock:
+            if self._log_probs is None:
+                from ctckit.kernels.alignment import text_log_probs
 
-            self._log_probs = np.zeros(len(self.token_offsets) - 1, dtype=np.float64)
-            self._over_hypotheses(text_log_probs, self._log_probs, by_token=False)
-        return self._log_probs
+                column = np.zeros(len(self.token_offsets) - 1, dtype=np.float64)
+                self._over_hypotheses(text_log_probs, column, by_token=False)
+                self._log_probs = column  # not before it is complete: an interrupt may come
+            return self._log_probs
 
     @property
     def timesteps(self) -> Int32Array:
         """First frame of each token, int32, in the shape of `token_ids`; -1 where impossible."""
-        if self._timesteps is None:
-            from ctckit.kernels.alignment import text_timesteps
+        with self._lock:
+            if self._timesteps is None:
+                from ctckit.kernels.alignment import text_timesteps
 
-            self._timesteps = np.zeros(len(self.token_ids), dtype=np.int32)
-            self._over_hypotheses(text_timesteps, self._timesteps, by_token=True)
-        return self._timesteps
+                column = np.zeros(len(self.token_ids), dtype=np.int32)
+                self._over_hypotheses(text_timesteps, column, by_token=True)
+                self._timesteps = column
+            return self._timesteps
 
     def _over_hypotheses(self, kernel: Any, out: npt.NDArray[Any], *, by_token: bool) -> None:
         batch = self._matrices()
@@ -300,11 +306,12 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
 
     def materialize(self) -> DecodedBatch:
         """Compute log-probabilities and timesteps, let the matrices go, and return self."""
-        if self._batch is not None:
-            self._ids = list(self.ids)
-            self._scores, self._timesteps = self.scores, self.timesteps
-            self._log_probs = self.log_probs
-            self._batch = None
+        with self._lock:
+            if self._batch is not None:
+                self._ids = list(self.ids)
+                self._scores, self._timesteps = self.scores, self.timesteps
+                self._log_probs = self.log_probs
+                self._batch = None
         return self
 
     def _only(self, row: int) -> DecodedBatch:
@@ -323,10 +330,17 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
         line = int(np.searchsorted(self.hypothesis_offsets, row, side="right")) - 1
         one._ids = [self.ids[line]]
         one._threads = 1
+        one._lock = threading.RLock()
         return one
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.materialize().__dict__
+        state = dict(self.materialize().__dict__)
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
 
 
 def _joined(parts: Sequence[Int64Array]) -> Int64Array:

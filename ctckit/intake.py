@@ -34,15 +34,22 @@ def to_rows(
 ) -> tuple[npt.NDArray[np.floating[Any]], Int64Array, bool]:
     """Return all valid frames as one (sum of T, C) array, the offsets, and if it was float16."""
     if layout not in LAYOUTS:
-        raise InvalidValueError(f"layout must be 'NTC' or 'TNC', got {layout!r}")
+        raise InvalidValueError(
+            f"layout must be 'NTC' or 'TNC', got {layout!r}; say in which order the axes lie"
+        )
     if not isinstance(alphabet, Alphabet):
         raise InvalidValueError(
             f"alphabet must be a ctckit.Alphabet, got {type(alphabet).__name__}; "
             "make one with Alphabet(tokens, blank=...)"
         )
     if isinstance(values, (list, tuple)):
+        if layout != "NTC":
+            raise InvalidValueError(
+                f"layout must be 'NTC' for a list, which holds one (T, C) a line, got {layout!r}; "
+                "pass one array of shape (T, N, C)"
+            )
         return _list_to_rows(name, values, alphabet, lengths)
-    array = _checked_dtype(name, np.asarray(values))
+    array = _checked_dtype(name, values)
     if array.ndim != 3:
         hint = "pass a list of (T, C) for one line" if array.ndim == 2 else "add the missing axes"
         wanted = "(N, T, C)" if layout == "NTC" else "(T, N, C)"
@@ -65,7 +72,7 @@ def _list_to_rows(
 ) -> tuple[npt.NDArray[np.floating[Any]], Int64Array, bool]:
     matrices = []
     for i, value in enumerate(values):
-        matrix = _checked_dtype(f"{name}[{i}]", np.asarray(value))
+        matrix = _checked_dtype(f"{name}[{i}]", value)
         if matrix.ndim != 2:
             raise InvalidValueError(
                 f"{name}[{i}] must have shape (T, C), got {matrix.shape}; "
@@ -79,7 +86,8 @@ def _list_to_rows(
         for i, (matrix, n) in enumerate(zip(matrices, counts, strict=True)):
             if n > len(matrix):
                 raise InvalidValueError(
-                    f"lengths must be 0 to T, got {n} for matrix {i} of {len(matrix)} frames"
+                    f"lengths must be 0 to T, got {n} for matrix {i} of {len(matrix)} frames; "
+                    "give the valid frames of each"
                 )
         matrices = [matrix[:n] for matrix, n in zip(matrices, counts, strict=True)]
     offsets = offsets_of([len(matrix) for matrix in matrices])
@@ -89,7 +97,14 @@ def _list_to_rows(
     return np.ascontiguousarray(np.concatenate(matrices)), offsets, was_float16
 
 
-def _checked_dtype(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+def _checked_dtype(name: str, values: Any) -> npt.NDArray[np.floating[Any]]:
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise InvalidValueError(
+            f"{name} must be a rectangular array, got rows of unequal length; "
+            "pass a list of (T, C) for lines of unequal length"
+        ) from None
     if array.dtype.type not in (np.float16, np.float32, np.float64):
         raise InvalidValueError(
             f"{name} must be float16, float32 or float64, got {array.dtype}; convert it first"
@@ -108,16 +123,20 @@ def _check_classes(name: str, shape: tuple[int, ...], alphabet: Alphabet) -> Non
 def _checked_lengths(lengths: Any, count: int, frames: int) -> Int64Array:
     if lengths is None:
         return np.full(count, frames, dtype=np.int64)
-    array = np.asarray(lengths)
+    try:
+        array = np.asarray(lengths)
+    except ValueError:
+        array = np.asarray(None)
     if array.shape != (count,) or (array.dtype.kind not in "iu" and array.size):
         raise InvalidValueError(
             f"lengths must be {count} integers, one a matrix, got "
-            f"{array.dtype} of shape {array.shape}"
+            f"{array.dtype} of shape {array.shape}; give the valid frames of each"
         )
     wrong = np.flatnonzero((array < 0) | (array > frames))
     if len(wrong):
         raise InvalidValueError(
-            f"lengths must be 0 to {frames}, got {array[wrong[0]]} for matrix {wrong[0]}"
+            f"lengths must be 0 to {frames}, got {array[wrong[0]]} for matrix {wrong[0]}; "
+            "give the valid frames of each"
         )
     return array.astype(np.int64)
 
@@ -167,15 +186,18 @@ def _explain_bad_row(
     matrix = index if ids is None else repr(ids[index])
     where = f"matrix {matrix}, frame {position - offsets[index]}"
     name = ARGUMENTS[kind]
-    values = row.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN warns
+        values = row.astype(np.float64)
     if np.isnan(values).any():
         column = int(np.flatnonzero(np.isnan(values))[0])
         return f"{name} must not hold NaN, got nan at {where}, class {column}; check the network"
     if np.isposinf(values).any():
         column = int(np.flatnonzero(np.isposinf(values))[0])
-        return f"{name} must be finite or -inf, got inf at {where}, class {column}"
+        return (
+            f"{name} must be finite or -inf, got inf at {where}, class {column}; check the network"
+        )
     if kind == "logits":
-        return f"{name} must allow some class, got only -inf at {where}"
+        return f"{name} must allow some class, got only -inf at {where}; check the network"
     advice = _advice(kind, values)
     if kind == "probs":
         if values.min() < 0:
@@ -189,6 +211,9 @@ def _explain_bad_row(
 
 def _advice(kind: Kind, values: npt.NDArray[np.float64]) -> str:
     looks_like = _looks_like(values)
+    if kind == "probs" and values.min() > -1e-3 and looks_like == "logits":
+        clip = "clip them to 0 and " if values.min() < 0 else ""
+        return f"; {clip}divide each frame by its sum, or use from_logits if these are logits"
     if looks_like != kind:
         return f"; use {CONSTRUCTORS[looks_like]} if these are {looks_like}"
     return "; divide each frame by its sum" if kind == "probs" else "; from_logits normalises"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import Any
 
 from ctckit.alphabet import Alphabet
 from ctckit.decoders.base import Decoder
+from ctckit.decoders.options import checked_options
 from ctckit.errors import NotFoundError, PluginError, did_you_mean
 
 GROUP = "ctckit.decoders"
@@ -73,13 +74,26 @@ def load_decoder(name: str, alphabet: Alphabet, **options: Any) -> Decoder:
     10
     """
     point = _find(name)
-    decoder = _load(point)(alphabet, **options)
+    decoder_type = _load(point)
+    checked_options(name, decoder_type.options, options)  # so that errors say the installed name
+    decoder = decoder_type(alphabet, **options)
     decoder.label = f"'{name}' of {_info(point).owner}"
     return decoder
 
 
 def _entry_points() -> list[EntryPoint]:
-    return sorted(entry_points(group=GROUP), key=lambda point: (point.name, _info(point).owner))
+    try:
+        points = list(entry_points(group=GROUP))
+    except Exception:  # some distribution's list is malformed: leave that one out
+        points = [point for one in distributions() for point in _entry_points_of(one)]
+    return sorted(points, key=lambda point: (point.name, _info(point).owner))
+
+
+def _entry_points_of(distribution: Distribution) -> list[EntryPoint]:
+    try:
+        return list(distribution.entry_points.select(group=GROUP))
+    except Exception:
+        return []
 
 
 def _info(point: EntryPoint) -> DecoderInfo:
@@ -112,7 +126,7 @@ def _load(point: EntryPoint) -> type[Decoder]:
     where = f"decoder {point.name!r} of {_info(point).owner}"
     try:
         loaded = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"{where} must be importable, got {type(error).__name__}: {error}; "
             "reinstall or uninstall that distribution"

@@ -7,6 +7,7 @@ import operator
 from typing import Any, ClassVar, final
 
 import numpy as np
+import numpy.typing as npt
 
 from ctckit.alphabet import Alphabet
 from ctckit.decoders.options import Option, checked_options, declared_options
@@ -112,7 +113,7 @@ class Decoder(abc.ABC):
                 result = self.search(chunk, n_best)
             except CtckitError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise PluginError(
                     f"decoder {self.label} failed on matrices {bounds[0]} to {bounds[1] - 1}: "
                     f"{type(error).__name__}: {error}"
@@ -128,7 +129,10 @@ class Decoder(abc.ABC):
         except TypeError:
             number = 0
         if number < 1 or isinstance(n_best, bool):
-            raise InvalidValueError(f"n_best must be an integer of at least 1, got {n_best!r}")
+            raise InvalidValueError(
+                f"n_best must be an integer of at least 1, got {n_best!r}; "
+                "it is how many texts a matrix may get"
+            )
         self.check_n_best(number)
         return number
 
@@ -188,7 +192,41 @@ def _fault_of(result: Any, batch: MatrixBatch, n_best: int) -> str | None:
         return f"token_offsets that do not span the {len(result.token_ids)} token ids"
     if len(lengths) and lengths.min() < 0:
         return "token_offsets that fall"
-    return _fault_of_tokens(result, batch) or _fault_of_scores(result, batch)
+    return (
+        _fault_of_tokens(result, batch)
+        or _fault_of_scores(result, batch)
+        or _fault_of_repetition(result, batch, lengths)
+    )
+
+
+def _fault_of_repetition(
+    result: SearchResult, batch: MatrixBatch, lengths: npt.NDArray[Any]
+) -> str | None:
+    """Look for a text that a matrix has twice, first among those of one length and hash."""
+    hypotheses = len(lengths)
+    if hypotheses == len(batch):
+        return None
+    position = np.arange(len(result.token_ids)) - np.repeat(result.token_offsets[:-1], lengths)
+    with np.errstate(over="ignore"):
+        mixed = (result.token_ids.astype(np.uint64) + 1) * (
+            (position.astype(np.uint64) * 2 + 1) * np.uint64(0x9E3779B97F4A7C15)
+        )
+        sums = np.zeros(len(mixed) + 1, dtype=np.uint64)
+        np.cumsum(mixed ^ (mixed >> np.uint64(29)), out=sums[1:])
+        hashes = sums[result.token_offsets[1:]] - sums[result.token_offsets[:-1]]
+    lines = np.repeat(np.arange(len(batch)), np.diff(result.hypothesis_offsets))
+    order = np.lexsort((hashes, lengths, lines))
+    same = np.flatnonzero(
+        (np.diff(lines[order]) == 0)
+        & (np.diff(lengths[order]) == 0)
+        & (np.diff(hashes[order]) == 0)
+    )
+    for first, second in zip(order[same].tolist(), order[same + 1].tolist(), strict=True):
+        start, stop = result.token_offsets[first : first + 2]
+        other_start, other_stop = result.token_offsets[second : second + 2]
+        if np.array_equal(result.token_ids[start:stop], result.token_ids[other_start:other_stop]):
+            return f"a text twice for matrix {batch.ids[int(lines[first])]!r}"
+    return None
 
 
 def _fault_of_tokens(result: SearchResult, batch: MatrixBatch) -> str | None:

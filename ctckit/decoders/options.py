@@ -26,6 +26,12 @@ class _Required:
 REQUIRED = _Required()
 """The default of an option that the user must give."""
 
+RESERVED = frozenset(
+    {"alphabet", "check_n_best", "decode_batch", "given_options", "label", "options", "prepare"}
+    | {"search", "help", "n_best", "threads"}
+)
+"""Names that an option cannot have."""
+
 SUPPORTED_TYPES = (int, float, bool, str, Path)
 
 
@@ -71,8 +77,11 @@ class Option:
         low = self.minimum is not None and converted < self.minimum
         high = self.maximum is not None and converted > self.maximum
         if low or high:
-            raise InvalidValueError(f"{self.name} must be {self.rule}, got {value!r}")
+            raise InvalidValueError(self._message(value))
         return converted
+
+    def _message(self, value: Any) -> str:
+        return f"{self.name} must be {self.rule}, got {value!r}; it is: {self.help}"
 
     def _convert(self, value: Any) -> Any:
         if self.type is bool:
@@ -93,7 +102,7 @@ class Option:
                 return Path(text)
         elif isinstance(value, str):
             return value
-        raise InvalidValueError(f"{self.name} must be {self.rule}, got {value!r}")
+        raise InvalidValueError(self._message(value))
 
     @property
     def rule(self) -> str:
@@ -160,6 +169,11 @@ def declared_options(owner: type) -> dict[str, Option]:
 
 
 def _with_type(owner: type, name: str, declared: Option, hint: Any) -> Option:
+    if name in RESERVED or name.startswith("_"):
+        raise InvalidValueError(
+            f"option {owner.__name__}.{name} must have another name, got one that every decoder "
+            "uses itself; rename it"
+        )
     optional = False
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         members = [one for one in typing.get_args(hint) if one is not type(None)]

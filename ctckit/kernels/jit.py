@@ -5,7 +5,7 @@ from numba's cache) and no call ever compiles a second version. Input arrays are
 read-only: numba passes writable arrays to them too, and memory maps need it.
 
 numba's cache does not notice when a function that a kernel calls in another file changes. So a
-kernel's cache is bound here to its own file and to all files beside this one.
+kernel's cache is bound here to all files of its own folder and of this one.
 """
 
 from __future__ import annotations
@@ -51,8 +51,11 @@ class _CompileNotice(event.Listener):
         dispatcher = event.data["dispatcher"]
         if not self.said and getattr(dispatcher.py_func, "__ctckit_kernel__", False):
             self.said = True
+            when = "once; then cached"
+            if type(dispatcher._cache).__name__ == "NullCache":
+                when = "each time: no cache folder can be written, see NUMBA_CACHE_DIR"
             print(
-                "ctckit: compiling kernels for this machine (a few seconds, once; then cached)",
+                f"ctckit: compiling kernels for this machine (a few seconds, {when})",
                 file=sys.stderr,
                 flush=True,
             )
@@ -79,11 +82,13 @@ def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function]
         function.__ctckit_kernel__ = True  # type: ignore[attr-defined]
         try:
             dispatcher = njit(cache=True, **options)(function)
-        except RuntimeError:  # numba: "no locator available": nowhere to write a cache
+            if hasattr(dispatcher, "compile"):  # not so under NUMBA_DISABLE_JIT
+                _bind_cache_to_sources(dispatcher)
+                _tolerate_full_disk(dispatcher)
+        except (RuntimeError, AttributeError):
+            # No folder to write a cache to, or a numba whose cache cannot be bound to the sources.
             return cast(Function, njit(signature, **options)(function))
-        if hasattr(dispatcher, "compile"):  # not so under NUMBA_DISABLE_JIT
-            _bind_cache_to_sources(dispatcher)
-            _tolerate_full_disk(dispatcher)
+        if hasattr(dispatcher, "compile"):
             dispatcher.compile(signature)
             dispatcher.disable_compile()
         return cast(Function, dispatcher)
@@ -101,9 +106,13 @@ def inline(function: Function) -> Function:
 
 def _bind_cache_to_sources(dispatcher: Any) -> None:
     """Let the cache of a kernel count as stale once any file that it may call into changes."""
-    files = {Path(dispatcher.py_func.__code__.co_filename), *Path(__file__).parent.glob("*.py")}
+    own = Path(dispatcher.py_func.__code__.co_filename).parent
+    files = {*own.glob("*.py"), *Path(__file__).parent.glob("*.py")}
     stamp = [(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(files)]
-    dispatcher._cache._cache_file._source_stamp = tuple(stamp)
+    cache_file = dispatcher._cache._cache_file
+    if not hasattr(cache_file, "_source_stamp"):
+        raise AttributeError("numba keeps the stamp of a cache's sources elsewhere")
+    cache_file._source_stamp = tuple(stamp)
 
 
 def _tolerate_full_disk(dispatcher: Any) -> None:

@@ -150,3 +150,14 @@ def test_bad_alphabets(tokens, blank, message):
         Alphabet(tokens, blank)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, CtckitError)
+
+
+@pytest.mark.parametrize("token_ids", [[5], [-1], [2], [0, 9]])
+def test_ids_that_are_no_tokens_are_refused(token_ids):
+    with pytest.raises(InvalidValueError, match=r"token_ids must be 0 to 2 without the blank 2"):
+        Alphabet("ab-", 2).decode(token_ids)
+
+
+def test_tokens_that_are_no_sequence_are_refused():
+    with pytest.raises(InvalidValueError, match="tokens must be a sequence of strings, got None"):
+        Alphabet(None, 0)

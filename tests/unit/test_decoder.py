@@ -364,3 +364,28 @@ def test_best_path_equals_numpy(blank):
         found = load_decoder("bestpath", alphabet).decode_batch(batch)[0][0]
         assert list(found.token_ids) == expected
         assert found.score == pytest.approx(batch[0].max(axis=1).sum(), rel=1e-5)
+
+
+def test_a_text_that_comes_twice_is_refused():
+    class Twice(Decoder):
+        """Say the same again."""
+
+        def search(self, batch, n_best):
+            texts = [[[0, 1], [1], [0, 1]] for _ in batch]
+            return SearchResult.from_lists(texts, [[-1.0, -2.0, -3.0] for _ in batch])
+
+    batch = MatrixBatch.from_probs(np.full((2, 3, 3), 1 / 3), Alphabet("ab-", 2))
+    with pytest.raises(PluginError, match=r"decoder Twice returned a text twice for matrix '0'"):
+        Twice(batch.alphabet).decode_batch(batch, n_best=3)
+
+
+def test_a_plugin_that_exits_is_named():
+    class Quitter(Decoder):
+        """Exit."""
+
+        def search(self, batch, n_best):
+            raise SystemExit(3)
+
+    batch = MatrixBatch.from_probs(np.full((2, 3, 3), 1 / 3), Alphabet("ab-", 2))
+    with pytest.raises(PluginError, match=r"decoder Quitter failed on matrices 0 to 1: SystemExit"):
+        Quitter(batch.alphabet).decode_batch(batch)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ctckit import (
     Hypothesis,
     MatrixBatch,
     SearchResult,
+    load_decoder,
 )
 from ctckit.testing.oracles import alignments, text_probs
 
@@ -252,3 +254,29 @@ def test_threads_fill_the_same_columns(alphabet):
     np.testing.assert_array_equal(one.timesteps, two.timesteps)
     assert one.log_probs[1] == -np.inf
     assert one.timesteps[2:4].tolist() == [-1, -1]
+
+
+def test_columns_are_not_seen_before_they_are_complete(monkeypatch):
+    batch = MatrixBatch.from_probs(np.full((2, 3, 3), 1 / 3), Alphabet("ab-", 2))
+    decoded = load_decoder("bestpath", batch.alphabet).decode_batch(batch)
+
+    def interrupt(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ctckit.hypotheses.map_in_threads", interrupt)
+        for column in ("log_probs", "timesteps"):
+            with pytest.raises(KeyboardInterrupt):
+                getattr(decoded, column)
+    assert (decoded.log_probs < 0).all()
+    assert (decoded.timesteps >= 0).all()
+
+
+def test_many_threads_may_ask_at_once():
+    batch = MatrixBatch.from_probs(np.full((50, 30, 3), 1 / 3), Alphabet("ab-", 2))
+    for _ in range(10):
+        decoded = load_decoder("beamsearch", batch.alphabet).decode_batch(batch, threads=1)
+        with ThreadPoolExecutor(4) as pool:
+            last = list(pool.map(lambda one: float(one.log_probs[-1]), [decoded] * 4))
+        assert len(set(last)) == 1
+        assert last[0] < 0

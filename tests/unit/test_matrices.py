@@ -363,7 +363,7 @@ def test_a_frame_of_logits_that_allows_nothing(dtype):
         ("probs", [-3.0, 7.0, 2.0], "probs must be 0 to 1, got -3 at "
          "matrix 0, frame 1; use from_logits if these are logits"),
         ("probs", [0.5, 0.5, 0.5], "probs must sum to 1 in each frame, got 1.5 at "
-         "matrix 0, frame 1; use from_logits if these are logits"),
+         "matrix 0, frame 1; divide each frame by its sum, or use from_logits if these are logits"),
         ("probs", [0.0, 0.0, 0.0], "probs must sum to 1 in each frame, got 0 at matrix 0, frame 1"),
         # nearly right
         ("probs", [0.5, 0.26, 0.25], "probs must sum to 1 in each frame, got 1.01 at "
@@ -424,3 +424,24 @@ def test_every_bad_row_is_found_wherever_it_is():
         bad[0, frame] -= 0.01
         with pytest.raises(InvalidValueError, match=f"matrix 0, frame {frame};"):
             MatrixBatch.from_log_probs(bad, THREE)
+
+
+def test_a_list_has_no_time_major_layout():
+    with pytest.raises(InvalidValueError, match=r"layout must be 'NTC' for a list, .* got 'TNC'"):
+        MatrixBatch.from_probs([np.full((2, 3), 1 / 3)], Alphabet("ab-", 2), layout="TNC")
+
+
+@pytest.mark.parametrize("values", [[[[0.5, 0.5], [1.0]]], [[[0.5], [0.5, 0.5]]]])
+def test_ragged_nested_lists_are_named(values):
+    with pytest.raises(InvalidValueError, match=r"must be a rectangular array, got rows of uneq"):
+        MatrixBatch.from_probs(values, Alphabet("a-", 1))
+
+
+def test_ragged_lengths_are_named():
+    with pytest.raises(InvalidValueError, match=r"lengths must be 2 integers, one a matrix, got"):
+        MatrixBatch.from_probs(np.full((2, 3, 2), 0.5), Alphabet("a-", 1), lengths=[[1], [1, 2]])
+
+
+def test_probs_a_little_below_zero_are_to_be_clipped():
+    with pytest.raises(InvalidValueError, match="clip them to 0 and divide each frame by its sum"):
+        MatrixBatch.from_probs(np.array([[[-1e-4, 1.0]]]), Alphabet("a-", 1))

@@ -135,8 +135,15 @@ def test_paths(value):
     ],
 )
 def test_values_that_break_their_rule(name, value, message):
-    with pytest.raises(InvalidValueError, match=re.escape(message) + "$"):
+    with pytest.raises(InvalidValueError, match=re.escape(message) + "(; it is: .+)?$"):
         Base(ALPHABET, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["alphabet", "label", "search", "n_best", "_kernel"])
+def test_names_that_every_decoder_uses_are_refused(name):
+    namespace = {"__annotations__": {name: int}, name: option(1, help="x"), "__module__": __name__}
+    with pytest.raises(InvalidValueError, match=rf"option Clash.{name} must have another name"):
+        type("Clash", (Base,), namespace)
 
 
 @pytest.mark.parametrize("value", [5, "", None, b""])

@@ -189,3 +189,26 @@ def test_options_are_checked():
         load_decoder("beamsearch", ALPHABET, beam_width=0)
     with pytest.raises(NotFoundError, match="got 'beam_size'; did you mean 'beam_width'"):
         load_decoder("beamsearch", ALPHABET, beam_size=5)
+
+
+def test_a_plugin_that_exits_on_import_is_named(install):
+    install("quitter", {"quitter": "Quitter"}, "raise SystemExit('need foo')")
+    with pytest.raises(
+        PluginError, match=r"'quitter' of quitter 1.2.0 .* got SystemExit: need"
+    ):
+        load_decoder("quitter", ALPHABET)
+
+
+def test_a_malformed_list_of_entry_points_hurts_only_its_distribution(install, tmp_path):
+    install("fine", {"fine": "Echo"}, GOOD)
+    install("mangled", {"mangled": "Echo"}, GOOD)
+    (tmp_path / "mangled-1.2.0.dist-info" / "entry_points.txt").write_text("bad bad bad\n")
+    names = [info.name for info in list_decoders()]
+    assert "fine" in names
+    assert "bestpath" in names
+    assert "mangled" not in names
+
+
+def test_errors_in_options_say_the_installed_name():
+    with pytest.raises(NotFoundError, match=r"the decoder beamsearch's, got 'beamwidth'"):
+        load_decoder("beamsearch", ALPHABET, beamwidth=3)
