@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ctckit.alphabet import Alphabet
     from ctckit.decoders.base import Decoder
+    from ctckit.decoders.beam import BeamDecoder
     from ctckit.decoders.options import REQUIRED, option
     from ctckit.dumps import open_dump, write_dump
     from ctckit.errors import (
@@ -36,6 +37,7 @@ __all__ = [
     "REQUIRED",
     "Alphabet",
     "AlphabetMismatchError",
+    "BeamDecoder",
     "CtckitError",
     "DecodedBatch",
     "Decoder",
@@ -59,6 +61,7 @@ __all__ = [
 _HOMES = {
     "Alphabet": "ctckit.alphabet",
     "Decoder": "ctckit.decoders.base",
+    "BeamDecoder": "ctckit.decoders.beam",
     "REQUIRED": "ctckit.decoders.options",
     "option": "ctckit.decoders.options",
     "open_dump": "ctckit.dumps",

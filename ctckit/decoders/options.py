@@ -153,9 +153,9 @@ def option(
 
 
 def declared_options(owner: type) -> dict[str, Option]:
-    """Return the options that a class declares or inherits, by name, in order."""
+    """Return the options of a class by name, in order, its own before those that it inherits."""
     found: dict[str, Option] = {}
-    for base in reversed(owner.__mro__):
+    for base in owner.__mro__:
         own = {name: value for name, value in vars(base).items() if isinstance(value, Option)}
         if not own:
             continue
@@ -164,7 +164,7 @@ def declared_options(owner: type) -> dict[str, Option]:
             if value.name == "":
                 value = _with_type(base, name, value, hints.get(name))
                 setattr(base, name, value)
-            found[name] = value
+            found.setdefault(name, value)
     return found
 
 

@@ -15,11 +15,8 @@ from ctckit.kernels.jit import (
     I32_1D,
     I64,
     I64_1D,
-    OUT_F64_1D,
     OUT_I32_1D,
-    OUT_I64_1D,
     OUT_I64_2D,
-    VOID,
     inline,
     kernel,
 )
@@ -106,33 +103,6 @@ def build_trie(token_ids, offsets, bits, nodes, token, word_end):
     return count
 
 
-@kernel(I64(I64_1D, I64, OUT_I64_1D, OUT_I32_1D, OUT_I64_1D))
-def count_bigrams(words, vocabulary, row_start, second, cumulated):
-    """Count each pair of neighbours in a sequence of word numbers; returns how many differ.
-
-    words (N): 0 to V - 1; row_start (V + 1), second (N), cumulated (N + 1): out. Row v lists the
-    words that follow v, rising; cumulated[i] is the sum of all counts before entry i.
-    """
-    pairs = max(words.size - 1, 0)
-    keys = np.empty(pairs, dtype=np.int64)
-    for i in range(pairs):
-        keys[i] = words[i] * vocabulary + words[i + 1]
-    keys.sort()
-    entries = 0
-    row_start[:] = 0
-    cumulated[0] = 0
-    for i in range(pairs):
-        if i == 0 or keys[i] != keys[i - 1]:
-            second[entries] = keys[i] % vocabulary
-            row_start[keys[i] // vocabulary + 1] += 1
-            entries += 1
-            cumulated[entries] = cumulated[entries - 1]
-        cumulated[entries] += 1
-    for v in range(vocabulary):
-        row_start[v + 1] += row_start[v]
-    return entries
-
-
 @inline
 def find_child(node, wanted, nodes, token):
     """Return the child of a node by a token, or NO_NODE."""
@@ -173,16 +143,3 @@ def bigram_probability(first, begin, end, low, high, smoothing, counts, second, 
     right = first_at_least(second, left, high, end)
     seen = cumulated[right] - cumulated[left]
     return (seen + smoothing * (end - begin)) / (counts[first] + smoothing * counts.size)
-
-
-@kernel(VOID(I64_1D, OUT_F64_1D))
-def cumulate_unigrams(counts, cumulated):
-    """Write the cumulated unigram probabilities, count / N, of V words; cumulated (V + 1): out."""
-    total = 0
-    for v in range(counts.size):
-        total += counts[v]
-    below = 0
-    cumulated[0] = 0.0
-    for v in range(counts.size):
-        below += counts[v]
-        cumulated[v + 1] = below / total

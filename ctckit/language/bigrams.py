@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ctckit.alphabet import Int64Array
+from ctckit.alphabet import Int32Array, Int64Array
 from ctckit.errors import InvalidValueError
+from ctckit.intake import offsets_of
 from ctckit.language.lexicon import Lexicon
 
 
@@ -37,8 +38,6 @@ class WordBigrams:
     """
 
     def __init__(self, words: Sequence[str], lexicon: Lexicon) -> None:
-        from ctckit.kernels.lexicon import count_bigrams, cumulate_unigrams
-
         self.lexicon = lexicon
         numbers = np.array(
             [lexicon.number(word) for word in words if word in lexicon], dtype=np.int64
@@ -51,14 +50,11 @@ class WordBigrams:
                 f"words must hold every word of the lexicon, got none that is {missing!r}; "
                 "make both from one text"
             )
-        self.unigrams = np.zeros(size + 1, dtype=np.float64)
-        cumulate_unigrams(self.counts, self.unigrams)
-        self.row_start: Int64Array = np.zeros(size + 1, dtype=np.int64)
-        second = np.zeros(len(numbers), dtype=np.int32)
-        cumulated = np.zeros(len(numbers) + 1, dtype=np.int64)
-        entries = count_bigrams(numbers, size, self.row_start, second, cumulated)
-        self.second = second[:entries].copy()
-        self.cumulated: Int64Array = cumulated[: entries + 1].copy()
+        self.unigrams = np.concatenate([[0], np.cumsum(self.counts)]) / len(numbers)
+        pairs, times = np.unique(numbers[:-1] * size + numbers[1:], return_counts=True)
+        self.row_start: Int64Array = offsets_of(np.bincount(pairs // size, minlength=size))
+        self.second: Int32Array = (pairs % size).astype(np.int32)
+        self.cumulated: Int64Array = offsets_of(times)
 
     def unigram(self, word: str) -> float:
         """Return count / N of a word."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctckit import Decoder, InvalidValueError, MatrixBatch, SearchResult, option
+from ctckit import BeamDecoder, InvalidValueError, MatrixBatch, SearchResult, option
 from ctckit.language import (
     Lexicon,
     WordBigrams,
@@ -19,7 +19,7 @@ from ctckit.language import (
 MODES = ("Words", "NGrams", "NGramsForecast", "NGramsForecastAndSample")
 
 
-class WordBeamSearch(Decoder):
+class WordBeamSearch(BeamDecoder):
     """Write words of a corpus only, with anything between them, and rank by their bigrams.
 
     Word beam search of Scheidl, Fiel and Sablatnig (ICFHR 2018). Words are the maximal runs of
@@ -38,7 +38,6 @@ class WordBeamSearch(Decoder):
 
     corpus: Path = option(help="UTF-8 text file whose words may be written.")
     mode: str = option("Words", choices=MODES, help="How the words are scored.")
-    beam_width: int = option(25, minimum=1, maximum=100_000, help="Prefixes kept after each frame.")
     smoothing: float = option(0.0, minimum=0.0, help="Added to each bigram's count.")
     word_characters: str | None = option(
         None, help="Characters that words are made of; by default the letters and apostrophe."
@@ -52,9 +51,6 @@ class WordBeamSearch(Decoder):
 
     def prepare(self) -> None:
         """Read the corpus, and load the kernel."""
-        from ctcwordbeamsearch.kernels import UNUSED, word_beam_search
-
-        self._kernel: Callable[..., int] = word_beam_search
         characters = self._checked_word_characters()
         words = split_words(read_corpus(self.corpus), characters)
         if not words:
@@ -62,13 +58,18 @@ class WordBeamSearch(Decoder):
                 f"corpus must share word characters with the alphabet, got {str(self.corpus)!r} "
                 f"without any of {characters!r}; give another corpus, or word_characters"
             )
+        # Kernels load from here on, after what may be wrong with the arguments.
+        from ctcwordbeamsearch.kernels import UNUSED, word_beam_search
+
+        self._kernel: Callable[..., int] = word_beam_search
+
         lexicon = Lexicon(words, self.alphabet)
         bigrams = WordBigrams(words, lexicon)
         self._longest_word = lexicon.longest
         kinds = np.zeros(len(self.alphabet), dtype=np.uint8)
         for token, index in self.alphabet.token_ids.items():
             kinds[index] = set(token) <= set(characters)
-        bits, exact = lexicon.bits, lexicon.exact_bits
+        bits, exact = lexicon.bits.copy(), lexicon.exact_bits
         unused = np.setdiff1d(np.flatnonzero(kinds), lexicon.token[1:])
         kinds[unused] = UNUSED
         others = [i for i in self.alphabet.token_ids.values() if not kinds[i]]
@@ -111,40 +112,16 @@ class WordBeamSearch(Decoder):
             )
         return self.word_characters
 
-    def check_n_best(self, n_best: int) -> None:
-        """Refuse more hypotheses than the beam holds."""
-        if n_best > self.beam_width:
-            raise InvalidValueError(
-                f"n_best must be 1 to beam_width ({self.beam_width}), got {n_best}; "
-                "raise beam_width"
-            )
-
     def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
         """Return up to `n_best` texts a matrix, best first."""
-        lines, frames = len(batch), batch.log_probs.shape[0]
-        # A completed word may be longer than the matrix.
-        room = frames + lines * self._longest_word
-        token_ids = np.empty(room * n_best, dtype=np.int32)
-        token_offsets = np.empty(lines * n_best + 1, dtype=np.int64)
-        hypothesis_offsets = np.empty(lines + 1, dtype=np.int64)
-        scores = np.empty(lines * n_best, dtype=np.float64)
-        written = self._kernel(
-            batch.log_probs,
-            batch.offsets,
-            self.alphabet.blank,
-            self.beam_width,
+        return self.run_kernel(
+            self._kernel,
+            batch,
             n_best,
             min(MODES.index(self.mode), 2),
             self.smoothing,
             self.complete_last_word,
             self.score_last_word,
             *self._language,
-            token_ids,
-            token_offsets,
-            hypothesis_offsets,
-            scores,
-        )
-        found = hypothesis_offsets[-1]
-        return SearchResult(
-            token_ids[:written], token_offsets[: found + 1], hypothesis_offsets, scores[:found]
+            longer=self._longest_word,  # a completed word may be longer than the matrix
         )
