@@ -50,7 +50,7 @@ class DecoderSpec:
             return load_decoder(self.name, alphabet, **self.options)
         except CtckitError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"decoder {self.name!r} must start, got {type(error).__name__}: {error}; "
                 "check its options, or tell its author"
@@ -117,8 +117,14 @@ def give_corpus(specs: Sequence[DecoderSpec], corpus: Any) -> list[DecoderSpec]:
     return given
 
 
-def without_needy(specs: Sequence[DecoderSpec]) -> list[DecoderSpec]:
-    """Return `specs` with a reason, which is no failure, where a required option is missing."""
+def without_needy(specs: Sequence[DecoderSpec], *, expected: bool) -> list[DecoderSpec]:
+    """Return `specs` with a reason where a required option is missing.
+
+    Parameters
+    ----------
+    specs : the decoders
+    expected : whether that is no failure
+    """
     marked = []
     for spec in specs:
         needs = [] if spec.reason is not None else _missing_options(spec)
@@ -126,11 +132,12 @@ def without_needy(specs: Sequence[DecoderSpec]) -> list[DecoderSpec]:
             give = " --corpus FILE" if needs == [CORPUS] else ""
             named = ",".join(f"{name}=..." for name in needs)
             either = f"{give} or" if give else ""
+            start = f"{spec.label}," if spec.options else f"{spec.name}:"
             reason = (
                 f"{', '.join(needs)} must be given, got nothing; "
-                f"add{either} --decoder '{spec.name}:{named}'"
+                f"add{either} --decoder '{start}{named}'"
             )
-            spec = replace(spec, reason=reason, expected=True)
+            spec = replace(spec, reason=reason, expected=expected)
         marked.append(spec)
     return marked
 

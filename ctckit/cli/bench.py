@@ -17,7 +17,7 @@ from ctckit.bench.specs import (
     without_needy,
 )
 from ctckit.cli.errors import FAILED, say, wrong_usage
-from ctckit.cli.options import THREADS, check_output_ending, click_option
+from ctckit.cli.options import THREADS, OutputPath, check_output_ending, click_option
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
 
@@ -54,7 +54,7 @@ ENDINGS = (".csv", ".json", ".md")
 @click.option(
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     help=f"Write the table to a file too: {', '.join(ENDINGS)}.",
 )
 @click.pass_context
@@ -83,8 +83,7 @@ def bench(
             if not any(takes_corpus(spec) for spec in specs):
                 say("warning: no decoder has an option corpus; the file is not used")
             specs = give_corpus(specs, corpus)
-        if not wanted:
-            specs = without_needy(specs)
+        specs = without_needy(specs, expected=not wanted)
     with ExitStack() as stack:
         handle = None
         if output is not None:

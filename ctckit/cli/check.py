@@ -58,6 +58,9 @@ def check_decoder(name: str) -> CheckResult:
                 _try_out(name, DecoderSpec(name, name, options).load(alphabet), alphabet)
     except CtckitError as error:
         return CheckResult(name, "failed", str(error))
+    except (Exception, SystemExit) as error:
+        reason = f"decoder {name!r} must run, got {type(error).__name__}: {error}; tell its author"
+        return CheckResult(name, "failed", reason)
     return CheckResult(name, "ok")
 
 

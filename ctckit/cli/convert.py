@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
-from ctckit.cli.errors import FAILED, say
+from ctckit.cli.errors import FAILED, say, wrong_usage
 
+NAMED = 10
+"""Ids that fit no matrix are all counted, and so many of them named."""
 PATH = click.Path(path_type=Path)
 
 
@@ -68,13 +70,22 @@ def convert(context: click.Context, /, source: Path, destination: Path, **option
     ctckit convert dump matrices.npz
     """  # noqa: D301 - click wants a backspace
     from ctckit.dumps.convert import convert as convert_matrices
+    from ctckit.dumps.declared import RequestError
 
-    done = convert_matrices(source, destination, **options)
+    try:
+        done = convert_matrices(source, destination, **options)
+    except RequestError as error:
+        with wrong_usage(context):
+            raise error from None
     noun = "matrix" if done.count == 1 else "matrices"
     say(
         f"{done.count} {noun} written to '{destination}' ({done.format}), "
         f"{done.with_reference} with a reference"
     )
+    unknown = done.unknown_references
+    if unknown:
+        named = ", ".join(map(repr, unknown[:NAMED])) + (", ..." if len(unknown) > NAMED else "")
+        say(f"warning: {len(unknown)} references have an id that no matrix has: {named}")
     for message in done.damaged:
         say(f"error: {message}")
     if done.damaged:

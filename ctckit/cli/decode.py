@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import difflib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ctckit.bench.specs import CORPUS, DecoderSpec
 from ctckit.cli.errors import FAILED, say, wrong_usage
 from ctckit.cli.options import (
     N_BEST,
     THREADS,
+    OutputPath,
     check_output_ending,
     click_option,
     decoder_options,
+    flags_of_decoders,
     installed_names,
     peek,
 )
-from ctckit.cli.output import FORMATS, Rows, goes_to_file, is_device, open_rows
+from ctckit.cli.output import FORMATS, Rows, goes_to_terminal, is_device, open_rows
 from ctckit.cli.progress import progress
+from ctckit.cli.usage import flags_of
 from ctckit.decoders.base import Decoder
 from ctckit.decoders.options import checked_options
-from ctckit.errors import CtckitError, NotFoundError
+from ctckit.errors import CtckitError, InvalidValueError, NotFoundError
 from ctckit.registry import decoder_class
 
 DEFAULT = "beamsearch"
@@ -43,7 +48,23 @@ class DecodeCommand(click.Command):
                 ctx.meta[_PARAMS] = self._decoder_params(ctx.meta[_NAME])
         else:
             ctx.meta[_PARAMS] = self._decoder_params(named)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(self._about_unknown(ctx, error.option_name), ctx) from error
+
+    def _about_unknown(self, ctx: click.Context, flag: str) -> str:
+        """Say which decoder has an option that the one that is meant has not."""
+        own, others = flags_of(ctx), flags_of_decoders()
+        close = difflib.get_close_matches(flag, [*own, *others], n=1)
+        advice = f"see '{ctx.command_path} --help'"
+        if flag in others:
+            advice = f"it is an option of {_having(others[flag])}"
+        elif close and close[0] in own:
+            advice = f"did you mean {close[0]!r}? {advice}"
+        elif close:
+            advice = f"did you mean {close[0]!r} of {_having(others[close[0]])}?"
+        return f"option must be one of {ctx.command_path}'s, got {flag!r}; {advice}"
 
     def _decoder_params(self, name: str) -> list[click.Option]:
         try:
@@ -76,13 +97,17 @@ class DecodeCommand(click.Command):
             formatter.write_text("The options of one: ctckit decode --decoder NAME --help")
 
 
+def _having(names: list[str]) -> str:
+    return " or ".join(f"--decoder {name}" for name in names)
+
+
 @click.command(cls=DecodeCommand, short_help="Turn the matrices of a dump into text.")
 @click.argument("dump", type=click.Path(path_type=Path), default=Path("dump"))
 @click.option("--decoder", metavar="NAME", help=f"Which decoder.  [default: {DEFAULT}]")
 @click.option(
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     help=f"Write to a file instead of the screen: {', '.join(FORMATS)}.",
 )
 @click.pass_context
@@ -112,7 +137,10 @@ def decode(
         _check_output(output, n_best)
     given = {name: value for name, value in options.items() if value is not None}
     with wrong_usage(context):
-        checked_options(context.meta[_NAME], decoder_class(context.meta[_NAME]).options, given)
+        chosen = decoder_class(context.meta[_NAME])
+        values = checked_options(context.meta[_NAME], chosen.options, given)
+        _check_n_best(chosen, values, n_best)
+    _check_corpus(given.get(CORPUS))
     damaged = _decode_dump(context, dump, output, given, n_best, threads)
     for message in damaged:
         say(f"warning: {message}")
@@ -121,6 +149,26 @@ def decode(
 
 
 decode.params += [click_option(N_BEST), click_option(THREADS)]
+
+
+def _check_n_best(chosen: type[Decoder], options: dict[str, Any], n_best: int) -> None:
+    """Refuse too many texts a line before anything slow is loaded, if the options tell."""
+    unprepared = object.__new__(chosen)
+    vars(unprepared).update(options)
+    try:
+        unprepared.check_n_best(n_best)
+    except InvalidValueError:
+        raise
+    except Exception:  # it needs what `prepare` makes, and is asked again after that
+        return
+
+
+def _check_corpus(corpus: Any) -> None:
+    """Refuse a file that is not there before anything slow is loaded."""
+    if isinstance(corpus, Path) and not corpus.exists():
+        from ctckit.language import read_corpus
+
+        read_corpus(corpus)  # whose error it is
 
 
 def _check_output(output: Path, n_best: int) -> None:
@@ -142,7 +190,6 @@ def _decode_dump(
     threads: int | None,
 ) -> list[str]:
     """Decode and write all that can be read; return a message a damaged shard."""
-    from ctckit.bench.specs import DecoderSpec
     from ctckit.dumps import open_dump
 
     name = context.meta[_NAME]
@@ -152,7 +199,7 @@ def _decode_dump(
         decoder.check_n_best(n_best)
     with (
         open_rows(output, n_best > 1) as writer,
-        progress(name, len(dump), quiet=not goes_to_file(output)) as advance,
+        progress(name, len(dump), quiet=goes_to_terminal(output)) as advance,
     ):
         for part in dump.batches():
             decoded = decoder.decode_batch(part.batch, n_best=n_best, threads=threads)

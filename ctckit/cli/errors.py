@@ -14,11 +14,12 @@ from typing import IO, Any
 
 import click
 
-from ctckit.errors import CtckitError, did_you_mean
+from ctckit.cli.main import INTERRUPTED
+from ctckit.cli.usage import usage_message
+from ctckit.errors import CtckitError
 
 FAILED = 1
 WRONG_USAGE = 2
-INTERRUPTED = 130
 
 _HELP_SHOWN = getattr(click.exceptions, "NoArgsIsHelpError", click.exceptions.Exit)
 """What ends a group that is called without a command; older versions of click just exit."""
@@ -73,7 +74,7 @@ def one_line_errors() -> Iterator[None]:
     except (click.exceptions.Exit, Failure, _HELP_SHOWN):
         raise
     except click.UsageError as error:
-        raise Failure(_usage_message(error), WRONG_USAGE) from error
+        raise Failure(usage_message(error), WRONG_USAGE) from error
     except click.ClickException as error:
         raise Failure(error.format_message()) from error
     except CtckitError as error:
@@ -95,26 +96,6 @@ def os_error_message(error: OSError) -> str:
     if error.filename is None:
         return f"output must be writable, got standard output ({reason}); free some space"
     return f"file must be usable, got '{error.filename}' ({reason}); check the path"
-
-
-def _usage_message(error: click.UsageError) -> str:
-    command = error.ctx.command_path if error.ctx else "ctckit"
-    advice = f"see '{command} --help'"
-    if isinstance(error, click.NoSuchOption):
-        known = error.possibilities or _flags(error.ctx)
-        return (
-            f"option must be one of {command}'s, got '{error.option_name}';"
-            f"{did_you_mean(error.option_name, known)} {advice}"
-        )
-    message = error.format_message().rstrip(".")
-    return message if "; " in message else f"{message}; {advice}"
-
-
-def _flags(context: click.Context | None) -> list[str]:
-    if context is None:
-        return []
-    params = context.command.get_params(context)
-    return [flag for param in params for flag in (*param.opts, *param.secondary_opts)]
 
 
 def _abandon_stdout() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import click
 
 from ctckit.decoders.options import REQUIRED, Option
 from ctckit.errors import CtckitError, PluginError, did_you_mean
-from ctckit.registry import list_decoders
+from ctckit.registry import decoder_class, list_decoders
 
 N_BEST = Option("n_best", int, 1, "Texts wanted for each line, best first.", minimum=1)
 THREADS = Option(
@@ -39,6 +41,22 @@ class DeclaredType(click.ParamType):  # type: ignore[type-arg]
             return self.declared.parse(value)
         except CtckitError as error:
             raise click.UsageError(str(error), ctx) from error
+
+
+class OutputPath(click.ParamType):  # type: ignore[type-arg]
+    """The path of a file to be written, which no slash may follow."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or end with wrong usage."""
+        text = os.fspath(value)
+        if os.path.basename(text) in ("", ".", ".."):  # noqa: PTH119 - a Path drops the slash
+            raise click.UsageError(
+                f"output must be a file, got {text!r}, which names a folder; give a file's name",
+                ctx,
+            )
+        return Path(text)
 
 
 def flag_name(name: str) -> str:
@@ -128,6 +146,17 @@ def peek(args: Sequence[str], flag: str) -> str | None:
 def installed_names() -> list[str]:
     """Return the names of the installed decoders, without importing any."""
     return sorted({info.name for info in list_decoders()})
+
+
+def flags_of_decoders() -> dict[str, list[str]]:
+    """Return the decoders that declare an option, by its flag; broken ones are left out."""
+    found: dict[str, list[str]] = {}
+    for name in installed_names():
+        with suppress(CtckitError):
+            for option in decoder_options(name, decoder_class(name).options.values(), ()):
+                for flag in (*option.opts, *option.secondary_opts):
+                    found.setdefault(flag, []).append(name)
+    return found
 
 
 def check_output_ending(path: Path, endings: Iterable[str]) -> None:

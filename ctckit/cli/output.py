@@ -214,12 +214,17 @@ def is_device(path: Path) -> bool:
     return str(path).startswith(streams) or (path.exists() and not path.is_file())
 
 
-def goes_to_file(path: Path | None) -> bool:
-    """Return whether rows land in a regular file, and so not among what a terminal shows."""
-    if path is not None:
-        return not is_device(path)
-    with suppress(OSError, ValueError):
-        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+def goes_to_terminal(path: Path | None) -> bool:
+    """Return whether rows land on a terminal, where a progress bar would be mixed with them."""
+    if path is None:
+        return sys.stdout.isatty()
+    with suppress(OSError):
+        if stat.S_ISCHR(path.stat().st_mode):
+            handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            try:
+                return os.isatty(handle)
+            finally:
+                os.close(handle)
     return False
 
 

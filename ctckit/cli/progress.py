@@ -15,7 +15,7 @@ def progress(what: str, total: int, *, quiet: bool = False) -> Iterator[Callable
     ----------
     what : shown before the bar
     total : lines in all
-    quiet : show nothing, as where stderr is no terminal
+    quiet : show nothing, as where stderr is no terminal: what is written goes to one itself
     """
     if quiet or not sys.stderr.isatty():
         yield lambda lines: None

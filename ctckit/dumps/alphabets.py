@@ -38,9 +38,10 @@ def read_tokens(path: str | os.PathLike[str]) -> list[str]:
         return list(line)
     try:
         tokens = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidValueError(
-            f"alphabet must be a JSON list of tokens, got '{path}' ({error})"
+            f"alphabet must be a JSON list of tokens, got '{path}' ({error}); correct it, or write "
+            "the characters to a .txt file"
         ) from None
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise InvalidValueError(

@@ -141,7 +141,8 @@ def _as_ntc(path: Path, name: str, array: Array, layout: str | None) -> tuple[Ar
         return array[None], [path.stem]
     if array.ndim != 3:
         raise InvalidValueError(
-            f"{name} must have shape (N, T, C), (T, N, C) or (T, C), got {array.shape} in '{path}'"
+            f"{name} must have shape (N, T, C), (T, N, C) or (T, C), got {array.shape} in "
+            f"'{path}'; reshape it"
         )
     if layout == "TNC":
         array = array.transpose(1, 0, 2)
@@ -156,7 +157,8 @@ def _alphabet(path: Path, others: dict[str, Array], declared: Declared, classes:
     if tokens.dtype.kind != "U" or tokens.ndim != 1 or blanks.size != 1 or blanks.dtype.kind != "i":
         raise InvalidValueError(
             f"alphabet and blank must be an array of strings and an integer, got "
-            f"{tokens.dtype} {tokens.shape} and {blanks.dtype} {blanks.shape} in '{path}'"
+            f"{tokens.dtype} {tokens.shape} and {blanks.dtype} {blanks.shape} in '{path}'; save "
+            "them so, or leave them out and add --alphabet and --blank"
         )
     try:
         alphabet = Alphabet(tokens.tolist(), int(blanks.reshape(())))
@@ -173,13 +175,13 @@ def _lengths(path: Path, lengths: Array | None, array: Array) -> Array:
     if lengths.shape != (count,) or (lengths.dtype.kind not in "iu" and count):
         raise InvalidValueError(
             f"lengths must be {count} integers, one a matrix, got {lengths.dtype} of shape "
-            f"{lengths.shape} in '{path}'"
+            f"{lengths.shape} in '{path}'; save the frames of each matrix"
         )
     wrong = np.flatnonzero((lengths < 0) | (lengths > frames))
     if len(wrong):
         raise InvalidValueError(
             f"lengths must be 0 to {frames}, got {lengths[wrong[0]]} for matrix {wrong[0]} in "
-            f"'{path}'"
+            f"'{path}'; save the frames of each matrix"
         )
     return lengths
 
@@ -188,7 +190,7 @@ def _strings(path: Path, name: str, array: Array, count: int) -> list[str]:
     if array.dtype.kind not in "Uiu" or array.shape != (count,):
         raise InvalidValueError(
             f"{name} must be {count} strings, one a matrix, got {array.dtype} of shape "
-            f"{array.shape} in '{path}'"
+            f"{array.shape} in '{path}'; save one for each"
         )
     return [str(one) for one in array.tolist()]
 
@@ -200,7 +202,8 @@ def _references(path: Path, others: dict[str, Array], count: int) -> list[str | 
     known = others.get("has_reference", np.ones(count, dtype=bool))
     if known.shape != (count,):
         raise InvalidValueError(
-            f"has_reference must be {count} truth values, got shape {known.shape} in '{path}'"
+            f"has_reference must be {count} truth values, got shape {known.shape} in '{path}'; "
+            "save one for each"
         )
     return [text if has else None for text, has in zip(texts, known.tolist(), strict=True)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ CONSTRUCTORS = {
     "probs": MatrixBatch.from_probs,
     "logits": MatrixBatch.from_logits,
 }
+
+
+class RequestError(InvalidValueError):
+    """What was asked of a conversion does not fit what its files are: wrong usage."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,11 @@ class Declared:
 
     def __post_init__(self) -> None:
         if self.kind is not None and self.kind not in KINDS:
-            raise InvalidValueError(
-                f"kind must be 'log-probs', 'probs' or 'logits', got {self.kind!r}"
+            raise RequestError(
+                f"kind must be 'log-probs', 'probs' or 'logits', got {self.kind!r}; choose one"
             )
         if self.layout is not None and self.layout not in LAYOUTS:
-            raise InvalidValueError(f"layout must be 'NTC' or 'TNC', got {self.layout!r}")
+            raise RequestError(f"layout must be 'NTC' or 'TNC', got {self.layout!r}; choose one")
 
     def alphabet_of(
         self, path: Path, classes: int | None, blank: int | None, fallback: Path | None = None
@@ -61,11 +66,11 @@ class Declared:
 
         Raises
         ------
-        InvalidValueError : no alphabet or no blank is declared
+        RequestError : no alphabet or no blank is declared
         """
         file = fallback if self.alphabet is None else self.alphabet
         if file is None:
-            raise InvalidValueError(
+            raise RequestError(
                 f"alphabet must be given for '{path}', got none; add --alphabet FILE"
             )
         tokens = read_tokens(file)
@@ -75,7 +80,7 @@ class Declared:
         elif blank is not None and blank < 0:
             blank += classes
         if blank is None:
-            raise InvalidValueError(
+            raise RequestError(
                 f"blank must be given for '{path}', got none; add --blank INDEX (often 0 or "
                 f"{classes - 1})"
             )
@@ -105,15 +110,15 @@ class Declared:
 
         Raises
         ------
-        InvalidValueError : neither says it, or they differ
+        RequestError : neither says it, or they differ
         """
         if told is not None and self.kind not in (None, told):
-            raise InvalidValueError(
+            raise RequestError(
                 f"kind must be {told!r} as '{path}' says, got {self.kind!r}; leave out --kind"
             )
         kind = self.kind or told
         if kind is None:
-            raise InvalidValueError(
+            raise RequestError(
                 f"kind must be given for '{path}', got none; add --kind log-probs, probs or logits"
             )
         return kind
@@ -131,7 +136,20 @@ def make_batch(
     try:
         return CONSTRUCTORS[kind](values, alphabet, lengths=lengths, ids=ids)
     except CtckitError as error:
-        raise type(error)(f"{error} ('{path}')") from None
+        raise type(error)(_said_of_a_file(str(error), path)) from None
+
+
+def _said_of_a_file(message: str, path: Path) -> str:
+    """Return a message of the constructors with the file in it, and options for their names."""
+    rule, separator, advice = message.rpartition("; ")
+    if not separator:
+        rule, advice = message, "correct the file"
+    advice = re.sub(
+        r"\bfrom_(log_probs|probs|logits)\b",
+        lambda found: "--kind " + found[1].replace("_", "-"),
+        advice,
+    )
+    return f"{rule} in '{path}'; {advice}"
 
 
 def frames_at_once(alphabet: Alphabet) -> int:

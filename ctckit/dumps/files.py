@@ -50,15 +50,20 @@ def write_text(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
-def names_in(folder: Path) -> list[str]:
-    """Return the names in a folder, sorted; none where it does not exist."""
+def names_in(folder: Path, name: str = "path") -> list[str]:
+    """Return the names in a folder, sorted; none where it does not exist.
+
+    Raises
+    ------
+    DumpError : it is no folder, or cannot be read; `name` is what the folder is
+    """
     try:
         return sorted(entry.name for entry in folder.iterdir())
     except FileNotFoundError:
         return []
     except OSError as error:
         raise DumpError(
-            f"path must be a folder, got '{folder}' ({error.strerror}); choose another"
+            f"{name} must be a folder, got '{folder}' ({error.strerror}); choose another"
         ) from None
 
 
@@ -70,7 +75,7 @@ def check_destination(path: Path, overwrite: bool, is_ours: Callable[[str], bool
     DumpError : `path` is a file; it holds files and `overwrite` is not set; it holds files other
         than those that `is_ours` names, which `overwrite` must not delete
     """
-    names = names_in(path)
+    names = names_in(path, "destination")
     other = next((name for name in names if not is_ours(name) or (path / name).is_dir()), None)
     if not names:
         return
@@ -81,7 +86,7 @@ def check_destination(path: Path, overwrite: bool, is_ours: Callable[[str], bool
     if not overwrite:
         raise DumpError(
             f"output folder must be new or empty, got '{path}' with {len(names)} files; "
-            "choose another or overwrite it"
+            "choose another, or overwrite it (--overwrite)"
         )
 
 

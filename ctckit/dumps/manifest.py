@@ -74,14 +74,14 @@ def new_manifest(alphabet: Alphabet, store: str, source: Mapping[str, Any] | Non
     InvalidValueError : an unknown `store`, or a `source` that is not made of JSON values
     """
     if store not in STORES:
-        raise InvalidValueError(f"store must be 'float16' or 'float32', got {store!r}")
+        raise InvalidValueError(f"store must be 'float16' or 'float32', got {store!r}; choose one")
     try:
         text = json.dumps({} if source is None else dict(source), allow_nan=False)
         text.encode()
         copied = json.loads(text)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidValueError(
-            f"source must be a dict of JSON values, got {source!r}; {error}"
+            f"source must be a dict of JSON values, got {source!r} ({error}); convert the others"
         ) from None
     try:
         creator = f"ctckit {version('ctckit')}"
@@ -112,7 +112,9 @@ def read_manifest(folder: Path) -> Manifest:
             f"dump must be a folder with a {MANIFEST}, got '{folder}' without one; check the path"
         ) from None
     except OSError as error:
-        raise DumpError(f"manifest must be readable, got {error.strerror} for '{path}'") from None
+        raise DumpError(
+            f"manifest must be readable, got '{path}' ({error.strerror}); check the file"
+        ) from None
     try:
         return parse_manifest(data)
     except CtckitError as error:
@@ -129,7 +131,7 @@ def parse_manifest(data: bytes) -> Manifest:
     """
     try:
         values = json.loads(data.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DumpError(
             f"manifest must be complete JSON, got damaged text ({error}); restore it, every "
             "shard holds a copy in its schema metadata"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ctckit.alphabet import Alphabet
 from ctckit.dumps.declared import Declared, grouped
 from ctckit.dumps.files import StagedFolder, check_destination, disk_errors, names_in, sync_folder
-from ctckit.dumps.references import read_references, read_text
+from ctckit.dumps.references import read_json_lines, read_text
 from ctckit.dumps.store import DumpBatch
 from ctckit.errors import InvalidValueError
 
@@ -43,9 +43,12 @@ def _is_ours(name: str) -> bool:
 def read_csv(path: Path, declared: Declared) -> tuple[Alphabet, Iterator[DumpBatch]]:
     """Read a CSV file, or a folder of them; a matrix is called as its file, without the ending.
 
+    In a folder ``references.jsonl`` may say otherwise: a line a matrix with its ``file``, ``id``
+    and ``text``, in order. Files that it does not name come last.
+
     A frame a line, values with ``;`` between and perhaps after them; logits unless declared
     otherwise; blank last unless declared otherwise. In a folder that `write_csv` made, the
-    alphabet and the references are found.
+    alphabet, the ids and the references are found.
 
     Raises
     ------
@@ -60,11 +63,36 @@ def read_csv(path: Path, declared: Declared) -> tuple[Alphabet, Iterator[DumpBat
     fallback = beside if is_folder and beside.exists() else None
     alphabet = declared.alphabet_of(path, classes, -1, fallback)
     known = path / REFERENCES_FILE
-    references = read_references(known) if is_folder and known.exists() else {}
+    told = _read_index(known) if is_folder and known.exists() else {}
+    places = {name: place for place, name in enumerate(told)}
+    files.sort(key=lambda file: places.get(file.stem, len(places)))
     matrices = (
-        (file.stem, references.get(file.stem), _read_matrix(file, len(alphabet))) for file in files
+        (*told.get(file.stem, (file.stem, None)), _read_matrix(file, len(alphabet)))
+        for file in files
     )
     return alphabet, grouped(path, declared.kind or "logits", alphabet, matrices)
+
+
+def _read_index(path: Path) -> dict[str, tuple[str, str | None]]:
+    """Return id and reference of each matrix by the name of its file, without the ending."""
+    index: dict[str, tuple[str, str | None]] = {}
+    for number, values in read_json_lines(path, read_text(path, "references")):
+        id, text = values.get("id"), values.get("text", values.get("reference"))
+        file = values.get("file", id)
+        id = file if id is None else id
+        if not (isinstance(id, str) and isinstance(file, str) and isinstance(text, str | None)):
+            raise InvalidValueError(
+                f"references must have strings 'file', 'id' and 'text', got {values!r} in "
+                f"'{path}', line {number}; write null for a text that is not known"
+            )
+        name = file[: -len(".csv")] if _is_csv(file) else file
+        if name in index:
+            raise InvalidValueError(
+                f"files must be unique in references, got {file!r} again in '{path}', line "
+                f"{number}; keep one"
+            )
+        index[name] = id, text
+    return index
 
 
 def _lines(path: Path) -> list[str]:
@@ -117,8 +145,8 @@ def write_csv(
 
     The log-probabilities stand for the logits: log-softmax leaves them as they are. The blank's
     column becomes the last. File names are the ids, where those are safe names, made so otherwise.
-    The tokens without the blank are put into ``alphabet.json`` and the references, by file name
-    without ending, into ``references.jsonl``, so that `read_csv` needs no declarations.
+    The tokens without the blank are put into ``alphabet.json``, and file, id and reference of each
+    matrix, in order, into ``references.jsonl``, so that `read_csv` needs no declarations.
 
     Raises
     ------
@@ -130,22 +158,20 @@ def write_csv(
     order = [i for i in range(len(alphabet)) if i != blank] + [blank]
     form = "%.9g;" * len(alphabet) + "\n"
     names: set[str] = set()
-    references: list[dict[str, Any]] = []
+    index: list[dict[str, Any]] = []
     try:
         with disk_errors(path):
             for part in batches:
                 parts = zip(part.batch.ids, part.references, part.batch, strict=True)
                 for id, reference, matrix in parts:
                     name = _safe_name(id, names)
-                    if reference is not None:
-                        references.append({"id": name, "text": reference})
+                    index.append({"file": f"{name}.csv", "id": id, "text": reference})
                     lines = [form % tuple(row) for row in matrix[:, order].tolist()]
                     _write(staged.path / f"{name}.csv", "".join(lines))
             tokens = [alphabet.tokens[i] for i in order[:-1]]
             _write(staged.path / ALPHABET_FILE, json.dumps(tokens, ensure_ascii=False) + "\n")
-            if references:
-                texts = [json.dumps(one, ensure_ascii=False) + "\n" for one in references]
-                _write(staged.path / REFERENCES_FILE, "".join(texts))
+            told = [json.dumps(one, ensure_ascii=False) + "\n" for one in index]
+            _write(staged.path / REFERENCES_FILE, "".join(told))
             sync_folder(staged.path)
         staged.publish()
     except BaseException:

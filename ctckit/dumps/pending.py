@@ -59,6 +59,14 @@ def checked_references(references: References | None, ids: Sequence[str]) -> lis
     if references is None:
         return [None] * len(ids)
     if isinstance(references, Mapping):
+        known_ids = set(ids)
+        for one in references:
+            if one not in known_ids:
+                example = f", such as {ids[0]!r}" if ids else ""
+                raise InvalidValueError(
+                    f"references must be for ids of the batch, got one for {one!r}; it has "
+                    f"{len(ids)} ids{example}"
+                )
         references = [references.get(one) for one in ids]
     known = ["" if one is None else one for one in references]
     checked_strings("references", known, len(ids))

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ctckit.errors import DumpError, InvalidValueError, NotFoundError
 
@@ -59,10 +60,12 @@ def read_text(path: Path, name: str) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise NotFoundError(f"{name} must be an existing file, got '{path}'") from None
+        raise NotFoundError(
+            f"{name} must be an existing file, got '{path}'; check the path"
+        ) from None
     except OSError as error:
         raise DumpError(
-            f"{name} must be a readable file, got '{path}' ({error.strerror})"
+            f"{name} must be a readable file, got '{path}' ({error.strerror}); check the path"
         ) from None
     try:
         return data.decode("utf-8-sig")
@@ -90,7 +93,8 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
                 yield rows.line_num, row[id_column], row[text_column]
     except csv.Error as error:
         raise InvalidValueError(
-            f"references must be sound CSV, got '{path}', line {rows.line_num} ({error})"
+            f"references must be sound CSV, got '{path}', line {rows.line_num} ({error}); check "
+            "its quotes"
         ) from None
 
 
@@ -104,21 +108,35 @@ def _column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
     )
 
 
-def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+def read_json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects of JSON lines, each with the number of its line.
+
+    Raises
+    ------
+    InvalidValueError : a line that is no JSON object
+    """
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"'{path}', line {number}"
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidValueError(
-                f"references must be one JSON object a line, got {where} ({error})"
+                f"references must be one JSON object a line, got {where} ({error}); write "
+                f"{_EXAMPLE}"
             ) from None
         if not isinstance(values, dict):
             raise InvalidValueError(
-                f"references must be one JSON object a line, got {values!r} in {where}"
+                f"references must be one JSON object a line, got {values!r} in {where}; write "
+                f"{_EXAMPLE}"
             )
+        yield number, values
+
+
+def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+    for number, values in read_json_lines(path, text):
+        where = f"'{path}', line {number}"
         found = [
             next((values[name] for name in names if name in values), _MISSING)
             for names in (ID_COLUMNS, TEXT_COLUMNS)
@@ -128,9 +146,11 @@ def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
             continue
         if not isinstance(id, str) or not isinstance(reference, str):
             raise InvalidValueError(
-                f"references must have strings 'id' and 'text', got {values!r} in {where}"
+                f"references must have strings 'id' and 'text', got {values!r} in {where}; write "
+                f"{_EXAMPLE}"
             )
         yield number, id, reference
 
 
 _MISSING = object()
+_EXAMPLE = '{"id": "line-1", "text": "hello"}'

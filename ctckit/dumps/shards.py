@@ -17,6 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit.alphabet import Int64Array
+from ctckit.dumps.checksums import (
+    Checksums,
+    checksums_of,
+    lines_fit,
+    read_checksums,
+    values_fit,
+)
 from ctckit.dumps.files import sync_folder
 from ctckit.dumps.manifest import Manifest, Store, parse_manifest, shard_name
 from ctckit.errors import CtckitError
@@ -40,14 +47,20 @@ class Block:
     ----------
     rows : float32 or float16 (sum of T_i, C), natural-log probabilities, not yet checked
     offsets : int64 (n + 1,); matrix i is ``rows[offsets[i]:offsets[i + 1]]``
+    checksums : those that were written with it
     """
 
     record: pa.RecordBatch
     rows: FloatArray
     offsets: Int64Array
+    checksums: Checksums
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def is_intact(self) -> bool:
+        """Whether the values are those that were written; reads all of them."""
+        return values_fit(self.record, self.checksums)
 
     def ids(self, start: int = 0, stop: int | None = None) -> list[str]:
         """Return the ids of some of its matrices."""
@@ -88,12 +101,13 @@ class ShardWriter:
         references: Sequence[str | None],
     ) -> None:
         """Write n matrices: rows (sum of T, C) of the dump's type, lengths, ids and references."""
-        self.write_record(_record(self._schema, rows, lengths, ids, references))
+        record = _record(self._schema, rows, lengths, ids, references)
+        self.write_record(record, checksums_of(record))
 
-    def write_record(self, record: pa.RecordBatch) -> None:
+    def write_record(self, record: pa.RecordBatch, checksums: Checksums) -> None:
         """Write a record batch as it stands."""
         with self._abandoned_on_error():
-            self._writer.write_batch(record)
+            self._writer.write_batch(record, custom_metadata=checksums)
             self._sync()
         self.count += record.num_rows
         self.size += record.nbytes
@@ -195,7 +209,8 @@ def read_shard(path: Path, manifest: Manifest) -> tuple[list[Block], str]:
     """Return the sound record batches of a shard, and what is wrong with it, or ``""``.
 
     The file is memory-mapped. Without a footer (cut off, or never finished) it is read from its
-    beginning, up to the first record batch that is not complete. Values are not looked at.
+    beginning, up to the first record batch that is not complete. Values are not looked at; see
+    `Block.is_intact`.
     """
     import pyarrow as pa
 
@@ -203,9 +218,9 @@ def read_shard(path: Path, manifest: Manifest) -> tuple[list[Block], str]:
     blocks: list[Block] = []
     classes = len(manifest.alphabet)
     try:
-        for record in _records(path, manifest, wrong):
+        for record, checksums in _records(path, manifest, wrong):
             try:
-                blocks.append(_block(record, classes))
+                blocks.append(_block(record, classes, checksums))
             except (pa.ArrowException, ValueError) as error:
                 wrong.append(_first_line(error))
     except (pa.ArrowException, CtckitError, OSError, ValueError, KeyError) as error:
@@ -213,7 +228,9 @@ def read_shard(path: Path, manifest: Manifest) -> tuple[list[Block], str]:
     return blocks, wrong[0] if wrong else ""
 
 
-def _records(path: Path, manifest: Manifest, wrong: list[str]) -> Iterator[pa.RecordBatch]:
+def _records(
+    path: Path, manifest: Manifest, wrong: list[str]
+) -> Iterator[tuple[pa.RecordBatch, Checksums]]:
     """Yield the record batches that can be read; tell `wrong` of the others."""
     import pyarrow as pa
     import pyarrow.ipc
@@ -233,19 +250,22 @@ def _records(path: Path, manifest: Manifest, wrong: list[str]) -> Iterator[pa.Re
     _check_schema(reader.schema, manifest)
     for i in range(reader.num_record_batches):
         try:
-            record = reader.get_batch(i)
+            found = reader.get_batch_with_custom_metadata(i)
         except (pa.ArrowException, OSError) as error:
             wrong.append(_first_line(error))
         else:
-            yield record
+            yield found.batch, read_checksums(found.custom_metadata)
 
 
-def _stream(source: pa.MemoryMappedFile, manifest: Manifest) -> Iterator[pa.RecordBatch]:
+def _stream(
+    source: pa.MemoryMappedFile, manifest: Manifest
+) -> Iterator[tuple[pa.RecordBatch, Checksums]]:
     import pyarrow.ipc
 
     reader = pyarrow.ipc.open_stream(source)
     _check_schema(reader.schema, manifest)
-    yield from reader
+    for found in reader.iter_batches_with_custom_metadata():
+        yield found.batch, read_checksums(found.custom_metadata)
 
 
 def _check_schema(schema: pa.Schema, manifest: Manifest) -> None:
@@ -258,9 +278,11 @@ def _check_schema(schema: pa.Schema, manifest: Manifest) -> None:
         raise ValueError("it belongs to a dump of another alphabet")
 
 
-def _block(record: pa.RecordBatch, classes: int) -> Block:
+def _block(record: pa.RecordBatch, classes: int, checksums: Checksums) -> Block:
     """Return views of a record batch whose lengths and offsets agree, else raise ValueError."""
     record.validate(full=True)
+    if not lines_fit(record, checksums):
+        raise ValueError("a record batch has ids, references or lengths other than were written")
     if record.num_rows == 0:
         raise ValueError("a record batch is empty")
     frames: Any = record.column("T")
@@ -277,7 +299,7 @@ def _block(record: pa.RecordBatch, classes: int) -> Block:
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     flat = _view(values, np.float16 if values.type.bit_width == 16 else np.float32)
-    return Block(record, flat[bounds[0] : bounds[-1]].reshape(-1, classes), offsets)
+    return Block(record, flat[bounds[0] : bounds[-1]].reshape(-1, classes), offsets, checksums)
 
 
 def _view(array: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

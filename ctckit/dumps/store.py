@@ -92,6 +92,7 @@ class Dump:
         self._damaged: list[_Shard] = []
         self._open: dict[Path, list[Block]] = {}
         self._lock = Lock()
+        self._intact: dict[tuple[Path, int], bool] = {}
         self._shards = [self._scan(name, count) for name, count in self._shard_names()]
         self._damaged = [shard for shard in self._shards if shard.reason]
         self._starts = np.cumsum([0] + [len(shard) for shard in self._shards])
@@ -209,7 +210,10 @@ class Dump:
         DumpError : a shard has changed since the dump was opened
         """
         if max_frames is not None and max_frames < 1:
-            raise InvalidValueError(f"max_frames must be at least 1, got {max_frames!r}")
+            raise InvalidValueError(
+                f"max_frames must be at least 1, got {max_frames!r}; None keeps the batches "
+                "as they were written"
+            )
         return self._stream(max_frames)
 
     def _stream(self, max_frames: int | None) -> Iterator[DumpBatch]:
@@ -251,6 +255,8 @@ class Dump:
         self, shard: _Shard, block: Block, at: int, start: int, stop: int
     ) -> Iterator[DumpBatch]:
         """Yield matrices `start` to `stop` of a block as one batch, without the invalid ones."""
+        if not self._is_intact(shard, block, at):
+            return
         first, last = block.offsets[start], block.offsets[stop]
         ids, references = block.ids(start, stop), block.references(start, stop)
         try:
@@ -268,6 +274,23 @@ class Dump:
             offsets = block.offsets[start : stop + 1] - first
             yield DumpBatch(MatrixBatch(rows, offsets, self.alphabet, ids), references)
 
+    def _is_intact(self, shard: _Shard, block: Block, at: int) -> bool:
+        """Whether the checksum of a block's values fits, computed once; note it if not."""
+        key = (shard.path, at)
+        if key not in self._intact:
+            intact = block.is_intact()
+            if not intact:
+                reason = f"the checksum of record batch {at} does not fit, its values have changed"
+                self._note(shard, dict.fromkeys(range(*shard.starts[at : at + 2]), reason))
+            self._intact[key] = intact
+        return self._intact[key]
+
+    def _note(self, shard: _Shard, invalid: dict[int, str]) -> None:
+        """Take down matrices that are left out, by their position in the shard, and why."""
+        shard.invalid |= invalid
+        if shard not in self._damaged:
+            self._damaged.append(shard)
+
     def _sound(self, shard: _Shard, block: Block, at: int, positions: range) -> list[int]:
         """Return which matrices of a block are valid, and note the others."""
         kept = []
@@ -276,9 +299,7 @@ class Dump:
             try:
                 MatrixBatch.from_log_probs(matrix, self.alphabet, ids=block.ids(i, i + 1))
             except InvalidValueError as error:
-                shard.invalid[shard.starts[at] + i] = str(error)
-                if shard not in self._damaged:
-                    self._damaged.append(shard)
+                self._note(shard, {shard.starts[at] + i: str(error)})
             else:
                 kept.append(i)
         return kept

@@ -96,7 +96,7 @@ class DumpWriter:
             raise InvalidValueError(
                 "resume must be the only mode, got overwrite or atomic too; choose one"
             )
-        names = names_in(self.path)
+        names = names_in(self.path, "destination")
         if resume and names and not all(is_temporary(name) for name in names):
             self._folder = self.path
             self._resume()
@@ -150,7 +150,7 @@ class DumpWriter:
         if blocks and not (self.path / shard_name(number)).exists():
             shard = ShardWriter(self.path, number, self._manifest, ".tmp")
             for block in blocks:
-                shard.write_record(block.record)
+                shard.write_record(block.record, block.checksums)
             self._finish(shard)
         del blocks
         leftover.unlink()
@@ -172,12 +172,13 @@ class DumpWriter:
         Raises
         ------
         AlphabetMismatchError : `batch` has another alphabet than the dump
-        InvalidValueError : an id is in the dump already or comes twice; ids or references are not
-            N, or no valid Unicode
+        InvalidValueError : `batch` is no MatrixBatch; an id is in the dump already or comes twice;
+            ids or references are not N, or no valid Unicode; a reference is for no id of the batch
         DumpError : the disk is full or fails; the matrices counted by `written` are kept
         """
         if self._closed:
             raise DumpError(f"dump must be open, got '{self.path}' closed; make a new DumpWriter")
+        _check_batch(batch)
         if batch.alphabet != self._manifest.alphabet:
             raise AlphabetMismatchError(
                 f"batch must have the alphabet of the dump, {self._manifest.alphabet!r}, "
@@ -284,6 +285,14 @@ class DumpWriter:
             self._staged.discard()
 
 
+def _check_batch(batch: object) -> None:
+    if not isinstance(batch, MatrixBatch):
+        raise InvalidValueError(
+            f"batch must be a ctckit.MatrixBatch, got {type(batch).__name__}; make one with "
+            "MatrixBatch.from_log_probs, from_probs or from_logits"
+        )
+
+
 def write_dump(
     path: str | os.PathLike[str],
     batch: MatrixBatch,
@@ -308,9 +317,11 @@ def write_dump(
 
     Raises
     ------
-    InvalidValueError : duplicate ids, or ids or references that are not N
+    InvalidValueError : `batch` is no MatrixBatch; duplicate ids; ids or references that are not
+        N; a reference for an id that no matrix has
     DumpError : `path` holds something, cannot be made, or the disk is full
     """
+    _check_batch(batch)
     options: dict[str, Any] = {"store": store, "source": source, "overwrite": overwrite}
     with DumpWriter(path, batch.alphabet, atomic=True, **options) as writer:
         writer.append(batch, ids, references)

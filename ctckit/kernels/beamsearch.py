@@ -209,9 +209,11 @@ def beam_search(
         trie[0, SLOT] = 0
         node[0] = 0
         mass[other] = 1.0  # the blank part of the empty prefix
+        parent_slot[0] = NONE
+        link[0] = NONE
+        head[blank] = 0
         size = 1
         log_scale = 0.0
-        link_survivors(size, other, node, label, trie, source, parent_slot, head, link)
         for t in range(offsets[i], offsets[i + 1]):
             row = log_probs[t]
             cells = padded(size)

@@ -96,12 +96,22 @@ def kernel(signature: Any, *, reorder_sums: bool = False) -> Callable[[Function]
     return decorate
 
 
+_HELPER: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+    "_nrt": False,  # no reference counting of its own, which costs a hundred cycles a call
+}
+
+
 def inline(function: Function) -> Function:
-    """Compile a helper that is inlined into the kernels that call it."""
-    # Without its own reference counting (_nrt), which costs a hundred cycles a call in a hot loop.
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-    options |= {"forceinline": True, "_nrt": False}
-    return cast(Function, njit(**options)(function))
+    """Compile a helper that is inlined into the kernels that call it. It allocates nothing."""
+    return cast(Function, njit(forceinline=True, **_HELPER)(function))
+
+
+def outline(function: Function) -> Function:
+    """Compile a helper that kernels call; for what is long, called at several places, or rare."""
+    return cast(Function, njit(**_HELPER)(function))
 
 
 def _bind_cache_to_sources(dispatcher: Any) -> None:

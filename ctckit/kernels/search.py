@@ -1,6 +1,6 @@
 """What the kernels of the searches share; decoder plugins may build on it.
 
-All are inlined into the kernel that calls them. Non-negative floats are compared by their bits
+Non-negative floats are compared by their bits
 (as int64), whose order is the same and which LLVM vectorises.
 """
 
@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
-from ctckit.kernels.jit import inline
+from ctckit.kernels.jit import inline, outline
 
 NONE = np.uint32(0xFFFFFFFF)
 LARGEST = np.int64(0x7FFFFFFFFFFFFFFF)
@@ -160,7 +160,7 @@ def candidate_classes(row, log_threshold, blank, classes):
     return found
 
 
-@inline
+@outline
 def cut_at(bits, count, keep, low):
     """Return a value that exactly the `keep` largest of `count` floats reach, all as bits.
 

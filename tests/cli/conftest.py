@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from ctckit import Alphabet, MatrixBatch, write_dump
 from ctckit.cli.check import check_decoder
-from ctckit.cli.main import cli
+from ctckit.cli.group import cli
 
 TOKENS = ("", "a", "b", "c", " ", "'", "é")
 REFERENCES = ["ab", "", "c a", None, "bé", "cab", None, "a b", "b", "c'"]
@@ -22,7 +22,7 @@ FRAMES = (6, 0, 9, 4, 7, 5, 8, 12, 3, 10)
 PLUGINS = '''
 import sys
 from pathlib import Path
-from ctckit import Decoder, SearchResult, option
+from ctckit import Decoder, InvalidValueError, SearchResult, option
 
 
 class Impossible(Decoder):
@@ -65,6 +65,20 @@ class Clash(Impossible):
 class Stumbler(Impossible):
     def prepare(self):
         raise KeyError("lost")
+
+
+class Quitter(Impossible):
+    def prepare(self):
+        raise SystemExit("I quit")
+
+
+class LateRule(Impossible):
+    def prepare(self):
+        self.most = 2
+
+    def check_n_best(self, n_best):
+        if n_best > self.most:
+            raise InvalidValueError(f"n_best must be 1 to {self.most}, got {n_best}; lower it")
 '''
 ENTRY_POINTS = """[ctckit.decoders]
 broken = ctckit_no_such_module:Decoder
@@ -72,7 +86,10 @@ chatty = ctckit_fakes:Chatty
 clash = ctckit_fakes:Clash
 crasher = ctckit_fakes:Crasher
 impossible = ctckit_fakes:Impossible
+laterule = ctckit_fakes:LateRule
 needy = ctckit_fakes:Needy
+quitter = ctckit_fakes:Quitter
+quitting = ctckit_quits:Decoder
 stumbler = ctckit_fakes:Stumbler
 twin = ctckit_fakes:Impossible
 """
@@ -169,6 +186,7 @@ def plugins(tmp_path_factory, monkeypatch):
     """Install decoders that misbehave, as the distributions fakes 1.2.0 and twins 0.9."""
     site = tmp_path_factory.mktemp("site")
     (site / "ctckit_fakes.py").write_text(PLUGINS, encoding="utf-8")
+    (site / "ctckit_quits.py").write_text("raise SystemExit(3)")
     twin = "[ctckit.decoders]\ntwin = ctckit_fakes:Impossible\n"
     for name, version, points in (("fakes", "1.2.0", ENTRY_POINTS), ("twins", "0.9", twin)):
         info = site / f"{name}-{version}.dist-info"

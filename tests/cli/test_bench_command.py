@@ -84,8 +84,13 @@ def test_a_decoder_without_its_corpus_is_listed_with_the_reason(invoke, dump):
 def test_a_decoder_that_was_asked_for_without_its_corpus_is_a_failure(invoke, dump):
     result = invoke("bench", "--decoder", "wordbeamsearch")
     assert result.exit_code == 1
-    reason = "corpus must be given to the decoder wordbeamsearch, got nothing"
-    assert table(result)[1][5].startswith(reason)
+    assert table(result)[1][5] == (
+        "corpus must be given, got nothing; "
+        "add --corpus FILE or --decoder 'wordbeamsearch:corpus=...'"
+    )
+    result = invoke("bench", "--decoder", "wordbeamsearch:mode=NGrams")
+    assert result.exit_code == 1
+    assert table(result)[1][5].endswith("--decoder 'wordbeamsearch:mode=NGrams,corpus=...'")
 
 
 def test_missing_corpus_file_is_a_reason(invoke, dump):
@@ -109,6 +114,8 @@ def test_same_decoder_with_several_options(invoke, dump):
 
 
 REASONS = {
+    "quitter": "decoder 'quitter' must start, got SystemExit: I quit; check its options",
+    "quitting": "decoder 'quitting' of fakes 1.2.0 must be importable, got SystemExit: 3; ",
     "broken": "decoder 'broken' of fakes 1.2.0 must be importable, got ModuleNotFoundError: ",
     "crasher": "decoder 'crasher' of fakes 1.2.0 failed on matrices 0 to 7: RuntimeError: out of ",
     "needy": "size must be given, got nothing; add --decoder 'needy:size=...'",
@@ -125,7 +132,16 @@ def test_bad_plugins_are_listed_and_the_others_are_scored(invoke, plugins, dump,
         assert rows[name][1:5] == ["-"] * 4
         assert rows[name][5].startswith(reason)
     assert {name for name, row in rows.items() if row[5] == ""} == {
-        *("beamsearch", "bestpath", "chatty", "clash", "impossible", "template", "wordbeamsearch")
+        *(
+            "beamsearch",
+            "bestpath",
+            "chatty",
+            "clash",
+            "impossible",
+            "laterule",
+            "template",
+            "wordbeamsearch",
+        )
     }
 
 
@@ -218,7 +234,7 @@ WRONG = [
     ),
     (
         ["--decoder", "beamsearch:beam_width=0"],
-        "beam_width must be an integer from 1 to 100000, got 0; see 'ctckit bench --help'",
+        "beam_width must be an integer from 1 to 100000, got 0; it is: Prefixes kept after",
     ),
     (
         ["--decoder", "beamsearch:beam_width"],
@@ -230,6 +246,8 @@ WRONG = [
         "beam_width must be given once, got it twice in 'beamsearch:beam_width=5,beam-width=6'; ",
     ),
     (["--output", "b.txt"], "output must end in .csv, .json, .md, got 'b.txt'; the ending says "),
+    (["--output", "b.md/"], "output must be a file, got 'b.md/', which names a folder; give a "),
+    (["--decoder"], "decoder must have a value, got nothing; write --decoder VALUE"),
     (["--threads", "0"], "threads must be an integer of at least 1, got 0; "),
     (["--beam-width", "5"], "option must be one of ctckit bench's, got '--beam-width'; see "),
 ]

@@ -133,14 +133,31 @@ WRONG = [
     ),
     (
         ["--decoder", "bestpath", "--beam-width", "5"],
-        "option must be one of ctckit decode's, got '--beam-width'; see 'ctckit decode --help'",
+        "option must be one of ctckit decode's, got '--beam-width'; it is an option of "
+        "--decoder beamsearch or --decoder wordbeamsearch",
     ),
-    (["--beam-width", "0"], "beam_width must be an integer from 1 to 100000, got 0; see "),
-    (["--beam-width", "x"], "beam_width must be an integer from 1 to 100000, got 'x'; see "),
-    (["--n-best", "0"], "n_best must be an integer of at least 1, got 0; see "),
+    (
+        ["--corpus", "words.txt"],
+        "option must be one of ctckit decode's, got '--corpus'; it is an option of "
+        "--decoder wordbeamsearch",
+    ),
+    (
+        ["--corpsu", "words.txt"],
+        "option must be one of ctckit decode's, got '--corpsu'; did you mean '--corpus' of "
+        "--decoder wordbeamsearch?",
+    ),
+    (["--zzz"], "option must be one of ctckit decode's, got '--zzz'; see 'ctckit decode --help'"),
+    (["--decoder"], "decoder must have a value, got nothing; write --decoder VALUE"),
+    (["dump", "tx", "ty"], "arguments must be DUMP, got 'tx ty' besides; see 'ctckit decode --h"),
+    (["--decoder", "laterule", "--n-best", "3"], "n_best must be 1 to 2, got 3; lower it"),
+    (["--output", "x.csv/"], "output must be a file, got 'x.csv/', which names a folder; give a "),
+    (["--output", "x.csv/."], "output must be a file, got 'x.csv/.', which names a folder; give "),
+    (["--beam-width", "0"], "beam_width must be an integer from 1 to 100000, got 0; it is: "),
+    (["--beam-width", "x"], "beam_width must be an integer from 1 to 100000, got 'x'; it is: "),
+    (["--n-best", "0"], "n_best must be an integer of at least 1, got 0; it is: "),
     (["--n-best", "26"], "n_best must be 1 to beam_width (25), got 26; raise beam_width"),
-    (["--threads", "0"], "threads must be an integer of at least 1, got 0; see "),
-    (["--threads", "two"], "threads must be an integer of at least 1, got 'two'; see "),
+    (["--threads", "0"], "threads must be an integer of at least 1, got 0; it is: "),
+    (["--threads", "two"], "threads must be an integer of at least 1, got 'two'; it is: "),
     (["--output", "x.doc"], "output must end in .txt, .csv, .jsonl, .parquet, got 'x.doc'; the e"),
     (["--output", "texts"], "output must end in .txt, .csv, .jsonl, .parquet, got 'texts'; the "),
     (["--output", "x.json"], "output must end in .txt, .csv, .jsonl, .parquet, got 'x.json'; did "),
@@ -178,6 +195,8 @@ FAILURES = [
     ("twin", "decoder names must be unique, got 'twin' from fakes 1.2.0 and twins 0.9; "),
     ("clash", "options of decoder 'clash' must differ from the command's own, got '--output'; "),
     ("crasher", "decoder 'crasher' of fakes 1.2.0 failed on matrices 0 to 9: RuntimeError: out "),
+    ("quitter", "decoder 'quitter' must start, got SystemExit: I quit; check its options, or "),
+    ("quitting", "decoder 'quitting' of fakes 1.2.0 must be importable, got SystemExit: 3; re"),
     ("stumbler", "decoder 'stumbler' must start, got KeyError: 'lost'; check its options, or "),
 ]
 

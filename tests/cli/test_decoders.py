@@ -67,6 +67,16 @@ CHECKS = {
         "decoder 'impossible' must read nothing in no frames, got 'a' with blank 0",
     ),
     "needy": ("skipped", "size must be given, and has no default"),
+    "quitter": (
+        "failed",
+        "decoder 'quitter' must start, got SystemExit: I quit; check its options, or tell its "
+        "author",
+    ),
+    "quitting": (
+        "failed",
+        "decoder 'quitting' of fakes 1.2.0 must be importable, got SystemExit: 3; "
+        "reinstall or uninstall that distribution",
+    ),
     "stumbler": (
         "failed",
         "decoder 'stumbler' must start, got KeyError: 'lost'; check its options, or tell its "
@@ -123,7 +133,7 @@ class Impossible(Decoder):
         ids = [[token] * min(len(matrix), len(batch)) for matrix in batch]
         return SearchResult.from_best(ids, [0.0] * len(ids))
 
-Chatty = Clash = Crasher = Needy = Stumbler = Impossible
+Chatty = Clash = Crasher = LateRule = Needy = Quitter = Stumbler = Impossible
 '''
     (plugins / "ctckit_fakes.py").write_text(code)
     result = invoke("decoders", "check", "impossible")
@@ -132,3 +142,30 @@ Chatty = Clash = Crasher = Needy = Stumbler = Impossible
         "decoder 'impossible' must read a line the same in any batch, got 'aaaaa' and alone 'a' "
         "for matrix 2 with blank 0"
     ) in result.stdout
+
+
+def test_check_reports_what_a_decoder_raises_besides(invoke, plugins, monkeypatch):
+    def fail(*args):
+        raise SystemExit(5)
+
+    monkeypatch.setattr("ctckit.cli.check._try_out", fail)
+    result = invoke("decoders", "check", "bestpath")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1] == (
+        "bestpath\tfailed\tdecoder 'bestpath' must run, got SystemExit: 5; tell its author"
+    )
+
+
+UNKNOWN = [
+    (["bogus"], "got 'bogus'; see 'ctckit decoders --help'"),
+    (["chek"], "got 'chek'; did you mean 'check'? see 'ctckit decoders --help'"),
+]
+
+
+@pytest.mark.parametrize(("args", "end"), UNKNOWN)
+def test_unknown_command_of_the_group(invoke, args, end):
+    result = invoke("decoders", *args)
+    assert result.exit_code == 2
+    assert (
+        result.stderr == f"ctckit: error: command of ctckit decoders must be one of check, {end}\n"
+    )

@@ -15,12 +15,12 @@ from importlib import import_module
 import pytest
 
 import ctckit as package
-from ctckit.cli.main import COMMANDS, cli
+from ctckit.cli.group import COMMANDS, cli
 
 SLOW = {"numba", "llvmlite", "pandas", "pyarrow", "tensorflow", "keras"}
 LOADED = """
 import contextlib, io, json, sys
-from ctckit.cli.main import cli
+from ctckit.cli.group import cli
 for args in json.load(sys.stdin):
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
@@ -40,6 +40,9 @@ WITHOUT_KERNELS = [
     (["decode", "--beam-width", "0"], 2),
     (["decode", "--decoder", "beamserch"], 2),
     (["decode", "--output", "x.doc"], 2),
+    (["decode", "--corpus", "none.txt"], 2),
+    (["decode", "--n-best", "30"], 2),
+    (["decode", "--decoder", "wordbeamsearch", "--corpus", "none.txt"], 1),
     (["bench", "--decoder", "beamsearch:beam_width=0"], 2),
     (["bench", "--output", "x.doc"], 2),
     (["convert", "--help"], 0),
@@ -121,8 +124,37 @@ def test_surplus_argument(invoke):
     result = invoke("decode", "a", "b")
     assert result.exit_code == 2
     assert result.stderr == (
-        "ctckit: error: Got unexpected extra argument (b); see 'ctckit decode --help'\n"
+        "ctckit: error: arguments must be DUMP, got 'b' besides; see 'ctckit decode --help'\n"
     )
+
+
+WORDINGS = [
+    (["convert", "a"], "DST must be given, got nothing; see 'ctckit convert --help'"),
+    (
+        ["convert", "a", "b", "--kind", "prbs"],
+        "kind must be one of log-probs, probs, logits, got 'prbs'; did you mean 'probs'?",
+    ),
+    (
+        ["convert", "a", "b", "--blank", "-1"],
+        "blank must be an integer of at least 0, got -1; see 'ctckit convert --help'",
+    ),
+    (
+        ["convert", "a", "b", "--blank", "x"],
+        "blank must be an integer of at least 0, got 'x'; see 'ctckit convert --help'",
+    ),
+    (
+        ["convert", "a", "b", "c"],
+        "arguments must be SRC and DST, got 'c' besides; see 'ctckit convert --help'",
+    ),
+    (["decoders", "--json=3"], "json must have no value, got one; write --json alone"),
+]
+
+
+@pytest.mark.parametrize(("args", "message"), WORDINGS)
+def test_clicks_messages_are_worded_as_ours(invoke, args, message):
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert result.stderr == f"ctckit: error: {message}\n"
 
 
 def test_messages_stay_on_one_line_and_without_control_characters(invoke):
@@ -172,6 +204,28 @@ def test_interrupt_in_this_process(invoke, monkeypatch):
     monkeypatch.setattr("ctckit.cli.decoders.list_decoders", interrupt)
     result = invoke("decoders")
     assert (result.exit_code, result.stderr) == (130, "ctckit: interrupted\n")
+
+
+def test_interrupt_while_importing(ctckit, folder):
+    (folder / "click.py").write_text("raise KeyboardInterrupt\n")
+    result = ctckit("decoders", env={"PYTHONPATH": str(folder)})
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr == "ctckit: interrupted\n"
+
+
+def test_nothing_that_is_slow_to_import_comes_before_the_guard():
+    code = "import sys, ctckit.cli.main; print({'click', 'numpy'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", ">&- 2>&-"])
+@pytest.mark.parametrize("args", ["--help", "decode --decoder bestpath", "bench", "decoders"])
+def test_closed_streams(dump, folder, args, closed):
+    command = f"{sys.executable} -m ctckit {args} {closed}"
+    result = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert "Traceback" not in result.stderr
 
 
 def test_closed_pipe_ends_quietly(big_dump, folder):
@@ -226,6 +280,8 @@ def run_on_a_terminal(args, folder, stdout=None):
     except OSError:  # Linux says so that the other end is closed
         pass
     os.close(ours)
+    if process.stdout is not None:
+        process.stdout.close()
     return written.decode(), process.wait(timeout=60)
 
 
@@ -242,11 +298,19 @@ def test_table_and_progress_on_a_terminal(dump, folder):
         written, code = run_on_a_terminal(args[:3], folder, stdout=file)
     assert code == 0
     assert "10/10" in written
+    for target in ("pipe", "/dev/stdout"):
+        more = [] if target == "pipe" else ["--output", target]
+        written, code = run_on_a_terminal([*args[:3], *more], folder, stdout=subprocess.PIPE)
+        assert code == 0
+        assert "10/10" in written
     # What is printed on the same terminal is not mixed with a bar.
     written, code = run_on_a_terminal(["decode", "--decoder", "bestpath"], folder)
     assert code == 0
     assert "10/10" not in written
     assert written.count("line ") == 10
+    written, code = run_on_a_terminal([*args[:3], "--output", "/dev/stdout"], folder)
+    assert code == 0
+    assert "10/10" not in written
 
 
 def test_piped_output_is_plain(ctckit, dump):

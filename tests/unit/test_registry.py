@@ -193,9 +193,7 @@ def test_options_are_checked():
 
 def test_a_plugin_that_exits_on_import_is_named(install):
     install("quitter", {"quitter": "Quitter"}, "raise SystemExit('need foo')")
-    with pytest.raises(
-        PluginError, match=r"'quitter' of quitter 1.2.0 .* got SystemExit: need"
-    ):
+    with pytest.raises(PluginError, match=r"'quitter' of quitter 1.2.0 .* got SystemExit: need"):
         load_decoder("quitter", ALPHABET)
 
 

@@ -99,13 +99,13 @@ def _forecast(prefix, at, low, high, trie, log_product, smoothing, lexicon, bigr
 
 
 @inline
-def _finished_weight(prefix, low, high, trie, log_product, smoothing, lexicon, bigrams):
-    """Return a prefix's weight with its open word, which is one, finished."""
+def _finished_product(prefix, low, high, trie, log_product, smoothing, lexicon, bigrams):
+    """Return the log of a prefix's product with its open word, which is one, finished."""
     word = first_word_of(lexicon[0][trie[prefix, STANDS_AT], PACKED])
     finished = np.int64(trie[prefix, FINISHED])
     last = np.int64(trie[prefix, LAST_WORD])
     chance = _word_probability(word, word + 1, finished, last, low, high, smoothing, bigrams)
-    return _mean(log_product[prefix] + np.log(chance), finished + 1)
+    return log_product[prefix] + np.log(chance)
 
 
 @inline
@@ -129,42 +129,32 @@ def _followers(prefix, trie, mode, lexicon, bigrams):
 
 @inline
 def _weigh(prefix, low, high, trie, log_product, mode, smoothing, lexicon, bigrams):
-    """Return a prefix's weight, a bound of its children's inside a word, and theirs after one."""
+    """Return a prefix's weight, a bound of its children's inside a word, and theirs after one.
+
+    And the log of its product once its open word has ended.
+    """
     nodes = lexicon[0]
     stands_at = np.int64(trie[prefix, STANDS_AT])
     may_end = stands_at == 0 or is_word(nodes[stands_at, PACKED]) == 1
-    if mode == WORDS:
-        return 1.0, (1.0 if nodes[stands_at, MASK] else 0.0), (1.0 if may_end else 0.0)
-    finished = np.int64(trie[prefix, FINISHED])
     product = log_product[prefix]
+    if mode == WORDS:
+        return 1.0, 1.0, (1.0 if may_end else 0.0), product
+    finished = np.int64(trie[prefix, FINISHED])
     now = _mean(product, finished)
     if stands_at == 0:
         inside = now if mode == NGRAMS else _mean(product, finished + 1)
-        return now, inside * SLACK, now
+        return now, inside * SLACK, now, product
     if mode == FORECAST:
         now = _forecast(
             prefix, stands_at, low, high, trie, log_product, smoothing, lexicon, bigrams
         )
     after = 0.0
     if may_end:
-        after = _finished_weight(prefix, low, high, trie, log_product, smoothing, lexicon, bigrams)
-    return now, now * SLACK, after
-
-
-@inline
-def _last_weight(prefix, low, high, trie, log_product, smoothing, lexicon, bigrams):
-    """Return a prefix's weight with its open word scored like the others.
-
-    A word that is only begun counts as all that it may become.
-    """
-    stands_at = np.int64(trie[prefix, STANDS_AT])
-    if stands_at == 0:
-        return _mean(log_product[prefix], np.int64(trie[prefix, FINISHED]))
-    if is_word(lexicon[0][stands_at, PACKED]) == 0:
-        return _forecast(
-            prefix, stands_at, low, high, trie, log_product, smoothing, lexicon, bigrams
+        product = _finished_product(
+            prefix, low, high, trie, log_product, smoothing, lexicon, bigrams
         )
-    return _finished_weight(prefix, low, high, trie, log_product, smoothing, lexicon, bigrams)
+        after = _mean(product, finished + 1)
+    return now, now * SLACK, after, product
 
 
 @inline
@@ -251,6 +241,7 @@ def word_beam_search(
     inside = np.zeros(slots)
     after = np.zeros(slots)
     mask = np.zeros(slots, dtype=np.int64)
+    ended_product = np.zeros(width)
     low = np.zeros(width, dtype=np.int64)
     high = np.zeros(width, dtype=np.int64)
     children = np.zeros(slots, dtype=np.int64)
@@ -306,10 +297,12 @@ def word_beam_search(
         mass[other] = 1.0
         size = 1
         log_scale = 0.0
-        low[0], high[0] = _followers(0, trie, mode, lexicon, bigrams)
-        weight[0], inside[0], after[0] = _weigh(
-            0, low[0], high[0], trie, log_product, mode, smoothing, lexicon, bigrams
-        )
+        low[0] = 0
+        high[0] = 0
+        weight[0] = 1.0
+        inside[0] = SLACK
+        after[0] = 1.0
+        ended_product[0] = 0.0
         mask[0] = nodes[0, MASK]
         children[0] = 1
         open_inside[0] = mask[0]
@@ -587,19 +580,7 @@ def word_beam_search(
                     stood_at = trie[parent, STANDS_AT]
                     if stood_at != 0 and not in_words[from_class[k]]:  # this ends a word
                         word = first_word_of(nodes[stood_at, PACKED])
-                        if mode != WORDS:
-                            slot = from_slot[k]
-                            chance = _word_probability(
-                                word,
-                                word + 1,
-                                finished,
-                                last,
-                                low[slot],
-                                high[slot],
-                                smoothing,
-                                bigrams,
-                            )
-                            product += np.log(chance)
+                        product = ended_product[from_slot[k]]
                         finished += 1
                         last = word
                     trie[child, STANDS_AT] = to_node[k]
@@ -620,7 +601,7 @@ def word_beam_search(
                 ends_token[j] = from_mass[new_from[n]]
                 if mode != WORDS:
                     low[j], high[j] = _followers(child, trie, mode, lexicon, bigrams)
-                weight[j], inside[j], after[j] = _weigh(
+                weight[j], inside[j], after[j], ended_product[j] = _weigh(
                     child, low[j], high[j], trie, log_product, mode, smoothing, lexicon, bigrams
                 )
                 mask[j] = nodes[trie[child, STANDS_AT], MASK]
@@ -636,10 +617,23 @@ def word_beam_search(
                     open_after[j] = -1
 
         for j in range(size):
-            if score_last and mode != WORDS:
-                weight[j] = _last_weight(
-                    node[j], low[j], high[j], trie, log_product, smoothing, lexicon, bigrams
-                )
+            stands_at = np.int64(trie[node[j], STANDS_AT])
+            if score_last and stands_at != 0:
+                # A word that is only begun counts as all that it may become.
+                if is_word(nodes[stands_at, PACKED]) == 1:
+                    weight[j] = after[j]
+                elif mode == NGRAMS:
+                    weight[j] = _forecast(
+                        node[j],
+                        stands_at,
+                        low[j],
+                        high[j],
+                        trie,
+                        log_product,
+                        smoothing,
+                        lexicon,
+                        bigrams,
+                    )
             values[j] = (mass[other + j] + ends_token[j]) * weight[j]
         first = hypotheses
         for _ in range(size):
