@@ -31,12 +31,12 @@ the whole, and all of its alignments together are below that: nothing beside exp
 
 
 @inline
-def _log_add(a, b):
-    if a < b:
-        a, b = b, a
-    if b == -np.inf:
-        return a
-    return a + np.log1p(np.exp(b - a))
+def _log_sum(a, b, c):
+    """Return log(exp(a) + exp(b) + exp(c)); any of them may be -inf."""
+    top = max(a, max(b, c))
+    if top == -np.inf:
+        return top
+    return top + np.log(fast_exp(a - top) + fast_exp(b - top) + fast_exp(c - top))
 
 
 @inline
@@ -53,15 +53,13 @@ def _log_prob_in_logs(log_probs, start, stop, tokens, blank, a, b):
         first = max(0, count - (frames - t))
         last = min(count, t + 1)
         for k in range(last, first - 1, -1):
-            stay_blank = b[k]
-            b[k] = _log_add(stay_blank, a[k]) + at_blank
+            b[k] = _log_sum(b[k], a[k], -np.inf) + at_blank
             if k > 0:
                 token = tokens[k - 1]
-                total = _log_add(a[k], b[k - 1])
-                if k > 1 and token != tokens[k - 2]:
-                    total = _log_add(total, a[k - 1])
+                skipped = a[k - 1] if k > 1 and token != tokens[k - 2] else -np.inf
+                total = _log_sum(a[k], b[k - 1], skipped)
                 a[k] = total + np.float64(log_probs[start + t, token])
-    return _log_add(a[count], b[count]) if count else b[0]
+    return _log_sum(a[count], b[count], -np.inf) if count else b[0]
 
 
 @kernel(VOID(F32_2D, I64_1D, I64_1D, I32_1D, I64_1D, I64, OUT_F64_1D), reorder_sums=True)

@@ -30,12 +30,10 @@ from ctckit.kernels.search import (
     FIRST_CHILD,
     LANES,
     LARGEST,
-    LOG_RESCALE,
+    LOG_2,
     NONE,
     PARENT,
-    RESCALE,
     RESCALE_BELOW,
-    RESCALE_EXPONENT,
     SLOT,
     candidate_classes,
     child_prefix,
@@ -44,6 +42,7 @@ from ctckit.kernels.search import (
     link_survivors,
     log_at_most,
     padded,
+    rescale,
     restore_mass,
     set_child_mass,
     write_prefix,
@@ -223,13 +222,12 @@ def beam_search(
                 strongest = max(strongest, mass_bits[j])
             top = np.int64(strongest).view(np.float64)
             if top < RESCALE_BELOW:
+                exponent = rescale(top, cells, other, mass, ends_token)
+                log_scale += exponent * LOG_2
+                top = np.float64(0.0)
                 for j in range(cells):
-                    mass[j] *= RESCALE
-                    mass[other + j] *= RESCALE
-                    ends_token[j] *= RESCALE
-                strongest += np.int64(RESCALE_EXPONENT) << 52
-                top *= RESCALE
-                log_scale -= LOG_RESCALE
+                    top = max(top, mass[j])
+                strongest = np.float64(top).view(np.int64)
 
             # Each prefix goes on with a blank, with its last token, or as its parent's child.
             at_blank = fast_exp(np.float64(row[blank]))

@@ -19,10 +19,9 @@ BLOCK = 16
 """Classes that are compared with the threshold at once before they are looked at singly."""
 LANES = 32
 """Arrays are padded to a multiple of this, so that vectorised loops have no remainder."""
-RESCALE_BELOW = 1e-100
-RESCALE_EXPONENT = 300
-RESCALE = 2.0**RESCALE_EXPONENT
-LOG_RESCALE = RESCALE_EXPONENT * 0.6931471805599453
+RESCALE_BELOW = 1e-4
+"""Largest mass under which all are scaled up: a frame may take a factor of exp(-700) more."""
+LOG_2 = 0.6931471805599453
 PARENT, TOKEN, FIRST_CHILD, SIBLING, SLOT = range(5)
 """Columns of the table of prefixes, a trie."""
 
@@ -121,6 +120,21 @@ def fast_exp(x):
     power = np.float64(shifted).view(np.int64) << np.int64(52)
     result = np.int64(np.float64(value).view(np.int64) + power).view(np.float64)
     return 0.0 if x < -700.0 else result
+
+
+@inline
+def rescale(top, cells, other, mass, ends_token):
+    """Multiply all masses by the power of two that brings the largest, `top`, to 1 to 2, exactly.
+
+    Returns the exponent that was taken out: the masses stand for that many powers of two more.
+    """
+    exponent = (np.float64(top).view(np.int64) >> 52) - 1023
+    factor = np.int64((1023 - exponent) << 52).view(np.float64)
+    for j in range(cells):
+        mass[j] *= factor
+        mass[other + j] *= factor
+        ends_token[j] *= factor
+    return exponent
 
 
 @inline

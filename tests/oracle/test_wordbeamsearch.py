@@ -160,3 +160,21 @@ def test_golden_lines(golden, lines, synthetic, mode):
         assert expected.closest < TIE or [one.token_ids for one in found] == [
             text for text, _ in expected.hypotheses
         ]
+
+
+@pytest.mark.parametrize(("low", "frames"), [(-223, 100), (-360, 5), (-600, 50), (-690, 300)])
+@pytest.mark.parametrize("mode", ["Words", "NGrams", "NGramsForecast"])
+def test_nearly_all_mass_on_a_forbidden_class(low, frames, mode, tmp_path):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("ab b", encoding="utf-8")
+    alphabet = Alphabet(["a", "b", "z", ""], 3)
+    log_probs = np.full((frames, 4), low, dtype=np.float32)
+    log_probs[:, 2] = 0
+    log_probs[::2, 0] = log_probs[1::2, 1] = low + 8
+    decoder = load_decoder(
+        "wordbeamsearch", alphabet, corpus=corpus, word_characters="abz", mode=mode
+    )
+    best = decoder.decode_batch(MatrixBatch.from_log_probs([log_probs], alphabet))[0][0]
+    assert best.text == "ab"
+    assert best.score == pytest.approx(best.log_prob, abs=1)
+    assert frames * low - 5 < best.log_prob < frames * (low + 8) + 5

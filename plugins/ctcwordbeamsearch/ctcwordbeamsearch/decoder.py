@@ -33,7 +33,9 @@ class WordBeamSearch(BeamDecoder):
     smoothing. The sum is cheap to have exactly, so that NGramsForecastAndSample, which estimates it
     from 20 random words in the original, is the same as NGramsForecast here.
 
-    The score is the natural log of what the winner was ranked by.
+    The score is the natural log of what the winner was ranked by. Prefixes less than 1e-200
+    times as likely as the likeliest are dropped. Where a frame allows nothing above exp(-700), or
+    all that is left runs into a dead end, the score is -inf.
     """
 
     corpus: Path = option(help="UTF-8 text file whose words may be written.")

@@ -41,10 +41,9 @@ from ctckit.kernels.search import (
     FIRST_CHILD,
     LANES,
     LARGEST,
-    LOG_RESCALE,
+    LOG_2,
     NONE,
     PARENT,
-    RESCALE,
     RESCALE_BELOW,
     SLOT,
     candidate_classes,
@@ -56,6 +55,7 @@ from ctckit.kernels.search import (
     log_at_most,
     padded,
     prefetch,
+    rescale,
     survives,
     trailing_zeros,
     write_prefix,
@@ -315,12 +315,10 @@ def word_beam_search(
             for j in range(cells):
                 mass[j] = mass[other + j] + ends_token[j]
                 strongest = max(strongest, mass_bits[j])
-            if np.int64(strongest).view(np.float64) < RESCALE_BELOW:
-                for j in range(cells):
-                    mass[j] *= RESCALE
-                    mass[other + j] *= RESCALE
-                    ends_token[j] *= RESCALE
-                log_scale -= LOG_RESCALE
+            top = np.int64(strongest).view(np.float64)
+            if 0.0 < top < RESCALE_BELOW:
+                exponent = rescale(top, cells, other, mass, ends_token)
+                log_scale += exponent * LOG_2
 
             at_blank = fast_exp(np.float64(row[blank]))
             for j in range(cells):
