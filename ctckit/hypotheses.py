@@ -213,7 +213,7 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
         """Exact CTC log-probability of each hypothesis, natural log, float64 (H,)."""
         with self._lock:
             if self._log_probs is None:
-                from ctckit.kernels.alignment import text_log_probs
+                from ctckit.kernels.likelihood import text_log_probs
 
                 column = np.zeros(len(self.token_offsets) - 1, dtype=np.float64)
                 self._over_hypotheses(text_log_probs, column, by_token=False)
@@ -225,7 +225,7 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
         """First frame of each token, int32, in the shape of `token_ids`; -1 where impossible."""
         with self._lock:
             if self._timesteps is None:
-                from ctckit.kernels.alignment import text_timesteps
+                from ctckit.kernels.timesteps import text_timesteps
 
                 column = np.zeros(len(self.token_ids), dtype=np.int32)
                 self._over_hypotheses(text_timesteps, column, by_token=True)

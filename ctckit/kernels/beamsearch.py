@@ -25,6 +25,7 @@ from ctckit.kernels.jit import (
     OUT_I64_1D,
     inline,
     kernel,
+    outline,
 )
 from ctckit.kernels.search import (
     FIRST_CHILD,
@@ -52,7 +53,7 @@ FEW = 3
 """Classes up to which all prefixes are tried with them, in no order."""
 
 
-@inline
+@outline
 def _drop(values, bits, cut, start, count, from_slot, from_class):
     """Close up the entries from `start` on that reach a cut; returns the new count."""
     kept = start
@@ -193,8 +194,9 @@ def beam_search(
     # The prefixes that ever survived a frame; a row is written when it is made.
     trie = np.empty((longest * width + 1, 8), dtype=np.uint32)
 
-    written = 0
-    hypotheses = 0
+    # np.int64 throughout: a literal would have the helpers compiled once more, for that literal.
+    written = np.int64(0)
+    hypotheses = np.int64(0)
     token_offsets[0] = 0
     hypothesis_offsets[0] = 0
     for i in range(lines):
@@ -202,7 +204,7 @@ def beam_search(
         ends_token[:] = 0.0
         label[:] = blank
         source[:] = other - 1
-        made = 1
+        made = np.int64(1)
         trie[0, PARENT] = 0
         trie[0, FIRST_CHILD] = NONE
         trie[0, SLOT] = 0
@@ -211,7 +213,7 @@ def beam_search(
         parent_slot[0] = NONE
         link[0] = NONE
         head[blank] = 0
-        size = 1
+        size = np.int64(1)
         log_scale = 0.0
         for t in range(offsets[i], offsets[i + 1]):
             row = log_probs[t]

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-import ctckit.kernels.alignment
+import ctckit.kernels.likelihood
+import ctckit.kernels.timesteps
 from ctckit import (
     Alphabet,
     CtckitError,
@@ -123,14 +124,15 @@ def test_no_matrices():
 
 def test_log_probs_and_timesteps_are_computed_when_asked_for_and_once(decoded, monkeypatch):
     calls = []
-    for name in ("text_log_probs", "text_timesteps"):
-        kernel = getattr(ctckit.kernels.alignment, name)
+    homes = (ctckit.kernels.likelihood, ctckit.kernels.timesteps)
+    for home, name in zip(homes, ("text_log_probs", "text_timesteps"), strict=True):
+        kernel = getattr(home, name)
 
         def counted(*arguments, name=name, kernel=kernel):
             calls.append(name)
             kernel(*arguments)
 
-        monkeypatch.setattr(ctckit.kernels.alignment, name, counted)
+        monkeypatch.setattr(home, name, counted)
     decoded.texts(), decoded[0][0].score, decoded[0][0].token_ids, repr(decoded)
     assert calls == []
     decoded[0][0].log_prob, decoded[2][1].log_prob

@@ -25,6 +25,7 @@ from ctckit.kernels.jit import (
     U8_1D,
     inline,
     kernel,
+    outline,
 )
 from ctckit.kernels.lexicon import (
     MASK,
@@ -87,7 +88,7 @@ def _mean(log_product, words):
     return np.exp(log_product / words) if words > 0 else 1.0
 
 
-@inline
+@outline
 def _forecast(prefix, at, low, high, trie, log_product, smoothing, lexicon, bigrams):
     """Return a prefix's weight if its open word stands at a node: by all that it may become."""
     nodes, _, word_end = lexicon
@@ -173,7 +174,7 @@ def _open_children(size, node, label, trie, mask, in_words, bit_of, open_inside,
                 open_after[above] &= bit
 
 
-@inline
+@outline
 def _drop(values, bits, cut, start, count, from_slot, from_class, from_mass, to_node):
     """Close up the entries from `start` on that reach a cut; returns the new count."""
     kept = start
@@ -272,8 +273,9 @@ def word_beam_search(
     trie = np.empty((longest * width + 1, 8), dtype=np.uint32)
     log_product = np.empty(longest * width + 1)
 
-    written = 0
-    hypotheses = 0
+    # np.int64 throughout: a literal would have the helpers compiled once more, for that literal.
+    written = np.int64(0)
+    hypotheses = np.int64(0)
     token_offsets[0] = 0
     hypothesis_offsets[0] = 0
     lexicon = (nodes, token, word_end)
@@ -285,7 +287,7 @@ def word_beam_search(
         source[:] = other - 1
         inside[:] = 0.0
         after[:] = 0.0
-        made = 1
+        made = np.int64(1)
         trie[0, PARENT] = 0
         trie[0, FIRST_CHILD] = NONE
         trie[0, SLOT] = 0
@@ -295,7 +297,7 @@ def word_beam_search(
         log_product[0] = 0.0
         node[0] = 0
         mass[other] = 1.0
-        size = 1
+        size = np.int64(1)
         log_scale = 0.0
         low[0] = 0
         high[0] = 0
@@ -423,7 +425,7 @@ def word_beam_search(
                     if in_word and mode == FORECAST:
                         child_weight = _forecast(
                             prefix,
-                            at,
+                            np.int64(at),
                             low[j],
                             high[j],
                             trie,
@@ -511,7 +513,7 @@ def word_beam_search(
                         if mode == FORECAST:
                             child_weight = _forecast(
                                 node[j],
-                                at,
+                                np.int64(at),
                                 low[j],
                                 high[j],
                                 trie,
