@@ -16,8 +16,6 @@ from ctckit.errors import InvalidValueError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CHUNKS_A_THREAD = 4
-"""More chunks than threads, so that a slow one does not leave the others idle at the end."""
 SMALLEST_CHUNK = 1000
 """Frames under which a chunk is not worth a call of its own."""
 
@@ -36,16 +34,19 @@ def count_threads(threads: int | None) -> int:
 
 
 def split(offsets: Int64Array, threads: int) -> list[tuple[int, int]]:
-    """Cut N items into runs of about equal weight, as (start, stop) pairs.
+    """Cut N items into runs, the heaviest first, as (start, stop) pairs.
 
     offsets : int64 (N + 1), the items' cumulative weight (frames)
     """
     count = len(offsets) - 1
     total = int(offsets[-1] - offsets[0])
-    chunks = 1 if threads == 1 else min(threads * CHUNKS_A_THREAD, total // SMALLEST_CHUNK, count)
-    if chunks <= 1:
+    if threads == 1 or count < 2 or total < 2 * SMALLEST_CHUNK:
         return [(0, count)]
-    targets = offsets[0] + np.arange(chunks + 1) * (total / chunks)
+    # Each takes a share of what is left, so that the last ones are small and all end together.
+    cuts = [0.0]
+    while total - cuts[-1] > SMALLEST_CHUNK:
+        cuts.append(cuts[-1] + max((total - cuts[-1]) / (2 * threads), SMALLEST_CHUNK))
+    targets = offsets[0] + np.array([*cuts[:-1], total])
     bounds = np.searchsorted(offsets, targets[1:-1], side="left").tolist()
     edges = [0, *bounds, count]
     return [(a, b) for a, b in itertools.pairwise(edges) if b > a]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -50,11 +51,15 @@ def test_chunks_cover_all_items_in_order(seed, threads):
     assert len(chunks) <= max(1, len(lengths))
 
 
-def test_chunks_weigh_about_the_same():
+def test_chunks_shrink_so_that_all_threads_end_together():
     offsets = np.arange(0, 101) * 1000
     chunks = split(offsets, 2)
-    assert len(chunks) == 8
-    assert {b - a for a, b in chunks} <= {12, 13}
+    sizes = [stop - start for start, stop in chunks]
+    assert chunks[0] == (0, 25)
+    assert chunks[-1][1] == 100
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(chunks))
+    assert sizes == sorted(sizes, reverse=True)
+    assert 0 < sizes[-1] <= 2
 
 
 def test_little_work_is_one_chunk():
