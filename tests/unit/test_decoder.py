@@ -18,6 +18,7 @@ from ctckit import (
     load_decoder,
     option,
 )
+from ctckit.parallel import split
 
 pytestmark = pytest.mark.nojit
 
@@ -80,7 +81,9 @@ def test_search_sees_valid_chunks_of_the_batch(alphabet, decode):
 
     batch = MatrixBatch.from_logits(np.zeros((16, 1000, 4)), alphabet)
     assert len(decode(batch, answer, n_best=3, threads=2)) == 16
-    assert sorted(seen) == sorted((str(i), 2, 0, 3) for i in range(0, 16, 2))
+    expected = [(str(a), b - a, 0, 3) for a, b in split(batch.offsets, 2)]
+    assert sorted(seen) == sorted(expected)
+    assert len(seen) > 2
     seen.clear()
     decode(batch, answer, threads=1)
     assert seen == [("0", 16, 0, 1)]
@@ -204,7 +207,8 @@ def test_a_plugin_that_raises(alphabet, decode, threads):
         return SearchResult.from_best([[0]] * len(batch))
 
     batch = MatrixBatch.from_logits(np.zeros((16, 1000, 4)), alphabet)
-    where = "0 to 15" if threads == 1 else "8 to 9"
+    start, stop = next(one for one in split(batch.offsets, threads) if one[0] <= 9 < one[1])
+    where = f"{start} to {stop - 1}"
     with pytest.raises(
         PluginError,
         match=f"decoder Given failed on matrices {where}: ZeroDivisionError: by nothing",
