@@ -111,7 +111,7 @@ def _run(
 
     right = None
     if references is not None:
-        from ctckit.dumps.references import read_references
+        from ctckit.references import read_references
 
         right = read_references(references)
     dump = open_dump(path)

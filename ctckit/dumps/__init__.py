@@ -3,8 +3,8 @@
 Importing this loads no pyarrow; opening or writing a dump does.
 """
 
-from ctckit.dumps.references import read_references
 from ctckit.dumps.store import Dump, DumpBatch, open_dump
 from ctckit.dumps.writer import DumpWriter, write_dump
+from ctckit.references import read_references
 
 __all__ = ["Dump", "DumpBatch", "DumpWriter", "open_dump", "read_references", "write_dump"]

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from ctckit.alphabet import Alphabet
-from ctckit.dumps.references import read_text
 from ctckit.errors import AlphabetMismatchError, CtckitError, InvalidValueError
+from ctckit.references import read_text
 
 INSERTED_BLANK = ""
 

@@ -14,11 +14,11 @@ from ctckit.dumps.declared import Declared, RequestError
 from ctckit.dumps.files import names_in
 from ctckit.dumps.manifest import MANIFEST, shard_number
 from ctckit.dumps.matrix_csv import csv_files, read_csv, write_csv
-from ctckit.dumps.references import read_references
 from ctckit.dumps.store import Dump, DumpBatch, open_dump
 from ctckit.dumps.writer import DumpWriter
 from ctckit.errors import DumpError, InvalidValueError, NotFoundError
 from ctckit.intake import Kind, Layout
+from ctckit.references import read_references
 
 READERS: dict[str, Callable[[Path, Declared], tuple[Alphabet, Iterator[DumpBatch]]]] = {
     "npy": read_npy,

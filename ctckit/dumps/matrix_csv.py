@@ -14,9 +14,9 @@ import numpy.typing as npt
 from ctckit.alphabet import Alphabet
 from ctckit.dumps.declared import Declared, grouped
 from ctckit.dumps.files import StagedFolder, check_destination, disk_errors, names_in, sync_folder
-from ctckit.dumps.references import read_json_lines, read_text
 from ctckit.dumps.store import DumpBatch
 from ctckit.errors import InvalidValueError
+from ctckit.references import read_json_lines, read_text
 
 ALPHABET_FILE = "alphabet.json"
 REFERENCES_FILE = "references.jsonl"
@@ -138,6 +138,16 @@ def _is_number(cell: str) -> bool:
     return True
 
 
+def check_csv_folder(path: Path, overwrite: bool) -> None:
+    """Refuse what `write_csv` would refuse, before there is anything to write.
+
+    Raises
+    ------
+    DumpError : `path` is a file, or holds something that may not be replaced
+    """
+    check_destination(path, overwrite, _is_ours)
+
+
 def write_csv(
     path: Path, alphabet: Alphabet, batches: Iterable[DumpBatch], overwrite: bool = False
 ) -> None:
@@ -152,7 +162,7 @@ def write_csv(
     ------
     DumpError : `path` holds something else, or cannot be written
     """
-    check_destination(path, overwrite, _is_ours)
+    check_csv_folder(path, overwrite)
     staged = StagedFolder(path, _is_ours)
     blank = alphabet.blank
     order = [i for i in range(len(alphabet)) if i != blank] + [blank]

@@ -19,6 +19,7 @@ class Pending:
         self.lengths: list[int] = []
         self.ids: list[str] = []
         self.references: list[str | None] = []
+        self.digests: list[str | None] = []
         self.frames = 0
 
     def add(
@@ -27,12 +28,14 @@ class Pending:
         lengths: Sequence[int],
         ids: Sequence[str],
         references: Sequence[str | None],
+        digests: Sequence[str | None],
     ) -> None:
         """Take n matrices: rows (sum of T, C) of the dump's type, and what belongs to each."""
         self.rows.append(rows)
         self.lengths += lengths
         self.ids += ids
         self.references += references
+        self.digests += digests
         self.frames += len(rows)
 
 
@@ -68,6 +71,16 @@ def checked_references(references: References | None, ids: Sequence[str]) -> lis
                     f"{len(ids)} ids{example}"
                 )
         references = [references.get(one) for one in ids]
-    known = ["" if one is None else one for one in references]
-    checked_strings("references", known, len(ids))
-    return list(references)
+    return checked_optional("references", references, len(ids))
+
+
+def checked_optional(
+    name: str, values: Sequence[str | None] | None, count: int
+) -> list[str | None]:
+    """Return `count` strings or Nones, all None for None, or raise InvalidValueError."""
+    if values is None:
+        return [None] * count
+    # A string would come apart into its characters; it is refused whole.
+    known = values if isinstance(values, str) else ["" if one is None else one for one in values]
+    checked_strings(name, known, count)
+    return list(values)

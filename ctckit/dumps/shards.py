@@ -21,7 +21,9 @@ from ctckit.dumps.checksums import (
     Checksums,
     checksums_of,
     lines_fit,
+    pack_digests,
     read_checksums,
+    unpack_digests,
     values_fit,
 )
 from ctckit.dumps.files import sync_folder
@@ -47,13 +49,15 @@ class Block:
     ----------
     rows : float32 or float16 (sum of T_i, C), natural-log probabilities, not yet checked
     offsets : int64 (n + 1,); matrix i is ``rows[offsets[i]:offsets[i + 1]]``
-    checksums : those that were written with it
+    checksums : those that were written with it, and what else its metadata hold
+    digests : one a matrix, of what it was made from; None where not known, or damaged
     """
 
     record: pa.RecordBatch
     rows: FloatArray
     offsets: Int64Array
     checksums: Checksums
+    digests: list[str | None]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -99,10 +103,11 @@ class ShardWriter:
         lengths: npt.NDArray[np.integer[Any]],
         ids: Sequence[str],
         references: Sequence[str | None],
+        digests: Sequence[str | None],
     ) -> None:
-        """Write n matrices: rows (sum of T, C) of the dump's type, lengths, ids and references."""
+        """Write n matrices: rows (sum of T, C) of the dump's type, and what belongs to each."""
         record = _record(self._schema, rows, lengths, ids, references)
-        self.write_record(record, checksums_of(record))
+        self.write_record(record, {**checksums_of(record), **pack_digests(digests)})
 
     def write_record(self, record: pa.RecordBatch, checksums: Checksums) -> None:
         """Write a record batch as it stands."""
@@ -220,7 +225,7 @@ def read_shard(path: Path, manifest: Manifest) -> tuple[list[Block], str]:
     try:
         for record, checksums in _records(path, manifest, wrong):
             try:
-                blocks.append(_block(record, classes, checksums))
+                blocks.append(_block(record, classes, checksums, wrong))
             except (pa.ArrowException, ValueError) as error:
                 wrong.append(_first_line(error))
     except (pa.ArrowException, CtckitError, OSError, ValueError, KeyError) as error:
@@ -278,8 +283,11 @@ def _check_schema(schema: pa.Schema, manifest: Manifest) -> None:
         raise ValueError("it belongs to a dump of another alphabet")
 
 
-def _block(record: pa.RecordBatch, classes: int, checksums: Checksums) -> Block:
-    """Return views of a record batch whose lengths and offsets agree, else raise ValueError."""
+def _block(record: pa.RecordBatch, classes: int, checksums: Checksums, wrong: list[str]) -> Block:
+    """Return views of a record batch whose lengths and offsets agree, else raise ValueError.
+
+    Damaged digests cost only themselves; `wrong` is told.
+    """
     record.validate(full=True)
     if not lines_fit(record, checksums):
         raise ValueError("a record batch has ids, references or lengths other than were written")
@@ -299,7 +307,13 @@ def _block(record: pa.RecordBatch, classes: int, checksums: Checksums) -> Block:
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     flat = _view(values, np.float16 if values.type.bit_width == 16 else np.float32)
-    return Block(record, flat[bounds[0] : bounds[-1]].reshape(-1, classes), offsets, checksums)
+    rows = flat[bounds[0] : bounds[-1]].reshape(-1, classes)
+    try:
+        digests = unpack_digests(checksums, len(lengths))
+    except ValueError as error:
+        wrong.append(_first_line(error))
+        digests = [None] * len(lengths)
+    return Block(record, rows, offsets, checksums, digests)
 
 
 def _view(array: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

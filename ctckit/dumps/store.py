@@ -78,6 +78,7 @@ class Dump:
     store : ``"float32"`` or ``"float16"``
     ids : one string a matrix, unique
     references : the true text of each, None where it is not known
+    digests : of what each was made from, as its writer said, None where it is not known
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,6 +89,7 @@ class Dump:
         self.store: Store = self._manifest.store
         self.ids: list[str] = []
         self.references: list[str | None] = []
+        self.digests: list[str | None] = []
         self._index: dict[str, int] = {}
         self._damaged: list[_Shard] = []
         self._open: dict[Path, list[Block]] = {}
@@ -127,6 +129,7 @@ class Dump:
         for block in blocks:
             shard.starts.append(len(shard) + len(block))
             self.references += block.references()
+            self.digests += block.digests
         return shard
 
     def _first_repeated(self, ids: list[str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import KeysView, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,13 @@ from ctckit.dumps.manifest import (
     shard_name,
     shard_number,
 )
-from ctckit.dumps.pending import Pending, References, checked_references, checked_strings
+from ctckit.dumps.pending import (
+    Pending,
+    References,
+    checked_optional,
+    checked_references,
+    checked_strings,
+)
 from ctckit.dumps.shards import ShardWriter, read_shard, stored
 from ctckit.dumps.store import open_dump
 from ctckit.errors import AlphabetMismatchError, DumpError, InvalidValueError
@@ -88,7 +94,7 @@ class DumpWriter:
         self._shard_bytes = shard_bytes
         self._shard: ShardWriter | None = None
         self._next = 0
-        self._ids: dict[str, None] = {}
+        self._ids: dict[str, str | None] = {}
         self._pending = Pending()
         self._staged: StagedFolder | None = None
         self._closed = False
@@ -121,6 +127,11 @@ class DumpWriter:
         """The ids of all matrices appended so far, here and before a resume; a live set."""
         return self._ids.keys()
 
+    @property
+    def known_digests(self) -> Mapping[str, str | None]:
+        """The digest of each of `known_ids`, None where it is not known; a live mapping."""
+        return MappingProxyType(self._ids)
+
     def _resume(self) -> None:
         """Take over the dump on disk, and bring what a killed writer left into order."""
         found = read_manifest(self.path)
@@ -128,17 +139,18 @@ class DumpWriter:
         if differs:
             raise DumpError(
                 f"dump to resume must have the same alphabet, store and source, got {differs} "
-                f"in '{self.path}'; write to a new folder"
+                f"in '{self.path}'; choose a new folder, or overwrite it (--overwrite)"
             )
         self._manifest = found
         with disk_errors(self.path):
+            # First what a killed salvage left, whose name the next salvage uses again.
+            for name in filter(is_temporary, names_in(self.path)):
+                (self.path / name).unlink()
             for name in names_in(self.path):
-                if is_temporary(name):
-                    (self.path / name).unlink()
-                elif shard_number(name) >= 0 and name.endswith(".partial"):
+                if shard_number(name) >= 0 and name.endswith(".partial"):
                     self._salvage(self.path / name)
         dump = open_dump(self.path)
-        self._ids = dict.fromkeys(dump.ids)
+        self._ids = dict(zip(dump.ids, dump.digests, strict=True))
         numbers = [shard_number(name) for name in names_in(self.path)]
         numbers += [shard_number(name) for name in found.shards]
         self._next = max(numbers, default=-1) + 1
@@ -160,6 +172,7 @@ class DumpWriter:
         batch: MatrixBatch,
         ids: Sequence[str] | None = None,
         references: References | None = None,
+        digests: Sequence[str | None] | None = None,
     ) -> None:
         """Add matrices: all of the batch, or none where an argument is wrong.
 
@@ -168,12 +181,15 @@ class DumpWriter:
         batch : N matrices
         ids : N strings; None: those of the batch
         references : N texts or Nones, or a mapping of id to text; None: not known
+        digests : N strings or Nones that tell whether what a matrix was made from has changed,
+            such as the hash of an image file; None: not known
 
         Raises
         ------
         AlphabetMismatchError : `batch` has another alphabet than the dump
         InvalidValueError : `batch` is no MatrixBatch; an id is in the dump already or comes twice;
-            ids or references are not N, or no valid Unicode; a reference is for no id of the batch
+            ids, references or digests are not N, or no valid Unicode; a reference is for no id of
+            the batch
         DumpError : the disk is full or fails; the matrices counted by `written` are kept
         """
         if self._closed:
@@ -186,7 +202,8 @@ class DumpWriter:
             )
         names = checked_strings("ids", batch.ids if ids is None else ids, len(batch))
         texts = checked_references(references, names)
-        self._take_ids(names)
+        marks = checked_optional("digests", digests, len(names))
+        self._take_ids(names, marks)
         width = max(1, len(batch.alphabet) * np.dtype(self._manifest.store).itemsize)
         target = max(1, BATCH_BYTES // width)
         start = 0
@@ -196,22 +213,23 @@ class DumpWriter:
             stop = max(stop, start + 1)
             part = batch[start:stop]
             rows = stored(part.log_probs, self._manifest.store)
-            self._pending.add(rows, part.lengths.tolist(), names[start:stop], texts[start:stop])
+            told = names[start:stop], texts[start:stop], marks[start:stop]
+            self._pending.add(rows, part.lengths.tolist(), *told)
             if self._pending.frames >= target or stop < len(batch):
                 self.flush()
             start = stop
 
-    def _take_ids(self, names: Sequence[str]) -> None:
-        """Note the ids of a batch, unless one of them is known."""
+    def _take_ids(self, names: Sequence[str], digests: Sequence[str | None]) -> None:
+        """Note the ids of a batch with their digests, unless one of them is known."""
         before = len(self._ids)
-        for i, name in enumerate(names):
-            self._ids[name] = None
-            if len(self._ids) != before + i + 1:
+        for name, digest in zip(names, digests, strict=True):
+            if name in self._ids:
                 while len(self._ids) > before:
                     self._ids.popitem()
                 raise InvalidValueError(
                     f"ids must be unique in a dump, got {name!r} twice; rename or skip one"
                 )
+            self._ids[name] = digest
 
     def flush(self) -> None:
         """Put everything appended so far on the disk.
@@ -230,7 +248,8 @@ class DumpWriter:
                 if self._shard is None:
                     self._shard = ShardWriter(self._folder, self._next, self._manifest, ".partial")
                     self._next += 1
-                self._shard.write(rows, lengths, pending.ids, pending.references)
+                told = pending.ids, pending.references, pending.digests
+                self._shard.write(rows, lengths, *told)
         except BaseException:
             self._closed = True
             raise

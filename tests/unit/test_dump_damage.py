@@ -132,7 +132,7 @@ def test_checksums_are_zlibs_and_checked_once(dump: Path, monkeypatch: pytest.Mo
 def test_dumps_without_checksums_stay_readable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "checksums_of", lambda record: None)
+    monkeypatch.setattr(shards, "checksums_of", lambda record: {})
     write_dump(tmp_path / "old", make_batch())
     swap_values(tmp_path / "old", 2)
     opened = open_dump(tmp_path / "old")
@@ -153,6 +153,54 @@ def test_a_salvaged_shard_keeps_its_checksums(dump: Path) -> None:
     assert opened.damaged == []
     assert [i for part in opened.batches() for i in part.batch.ids] == NAMES[:2] + NAMES[4:]
     assert "checksum of record batch 1" in opened.damaged[0]
+
+
+def test_changed_digests_are_seen_and_cost_no_matrix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "BATCH_BYTES", 6 * 4 * 4)
+    with DumpWriter(tmp_path / "dump", ALPHABET) as out:
+        out.append(make_batch(), digests=[f"digest-{i}" for i in range(6)])
+    shard = tmp_path / "dump" / "shard-00000.arrow"
+    whole = shard.read_bytes()
+    swaps = {
+        b'"digest-2"': b'"digest-9"',
+        b'["digest-2","digest-3"]': b'["digest-2","digest-3"}',
+    }
+    for old, new in swaps.items():
+        swap(tmp_path / "dump", old, new)
+        opened = open_dump(tmp_path / "dump")
+        assert opened.digests == ["digest-0", "digest-1", None, None, "digest-4", "digest-5"]
+        assert [i for part in opened.batches() for i in part.batch.ids] == NAMES
+        assert opened.damaged == [
+            "shard-00000.arrow is damaged: a record batch has digests other than were written, "
+            "6 of 6 matrices can be read"
+        ]
+        shard.write_bytes(whole)
+    # The name of a key: the digests seem not to be there, or to have no checksum.
+    for key in (b"ctckit_digests", b"ctckit_crc32_digests"):
+        shard.write_bytes(whole.replace(key, b"x" + key[1:], 1))
+        opened = open_dump(tmp_path / "dump")
+        assert (opened.digests.count(None), len(opened.damaged)) == (2, 1)
+    shard.write_bytes(whole)
+    assert open_dump(tmp_path / "dump").damaged == []
+
+
+@pytest.mark.parametrize(
+    ("digests", "message"),
+    [
+        ('["a"]', "more or fewer digests than"),
+        ('["a",1]', "are no strings"),
+        ("{}", "more or fewer"),
+    ],
+)
+def test_digests_that_another_writer_got_wrong(digests: str, message: str) -> None:
+    from ctckit.dumps.checksums import DIGESTS_CRC_KEY, DIGESTS_KEY, unpack_digests
+
+    text = digests.encode()
+    told = {DIGESTS_KEY: text, DIGESTS_CRC_KEY: str(zlib.crc32(text)).encode()}
+    with pytest.raises(ValueError, match=message):
+        unpack_digests(told, 2)
 
 
 # Converting

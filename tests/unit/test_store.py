@@ -141,6 +141,49 @@ def test_ids_and_references_given_to_write_dump(tmp_path: Path) -> None:
     assert (dump.ids, dump.references) == (["x", "y"], [None, "b"])
 
 
+def test_digests_come_back(tmp_path: Path, small_records: None) -> None:
+    digests = ["00ff", None, "", "é", *["x"] * 16]
+    with DumpWriter(tmp_path / "d", ALPHABET, shard_bytes=280) as out:
+        out.append(make_batch([3] * 4, names(4)), digests=digests[:4])
+        out.append(make_batch([3], ["none"]))
+        assert dict(out.known_digests) == {
+            **dict(zip(names(4), digests, strict=False)),
+            "none": None,
+        }
+        out.append(make_batch([3] * 16, names(16, 4)), digests=digests[4:])
+    assert len(list((tmp_path / "d").glob("*.arrow"))) > 1
+    dump = open_dump(tmp_path / "d")
+    assert dump.digests == [*digests[:4], None, *digests[4:]]
+    assert json.loads((tmp_path / "d" / "manifest.json").read_text())["version"] == 1
+    with DumpWriter(tmp_path / "d", ALPHABET, resume=True) as out:
+        assert list(out.known_digests.values()) == dump.digests
+        assert list(out.known_digests) == list(out.known_ids) == dump.ids
+
+
+def test_a_batch_of_no_digests_says_nothing(tmp_path: Path) -> None:
+    import pyarrow.ipc
+
+    write_dump(tmp_path / "d", make_batch([1]))
+    reader = pyarrow.ipc.open_file(str(tmp_path / "d" / "shard-00000.arrow"))
+    told = reader.get_batch_with_custom_metadata(0).custom_metadata
+    assert sorted(told) == [b"ctckit_crc32_lines", b"ctckit_crc32_values"]
+    assert open_dump(tmp_path / "d").digests == [None]
+
+
+def test_wrong_digests_take_nothing_of_their_batch(tmp_path: Path) -> None:
+    wrong: list[tuple[object, str]] = [
+        (["a"], "digests must be 2, one a matrix, got 1"),
+        ("ab", "digests must be 2, one a matrix, got 2"),
+        (["a", 1], "digests must be strings, got 1"),
+        (["a", "\ud800"], "digests must be valid Unicode"),
+    ]
+    with DumpWriter(tmp_path / "d", ALPHABET) as out:
+        for digests, message in wrong:
+            with pytest.raises(InvalidValueError, match=message):
+                out.append(make_batch([1, 1]), digests=digests)  # type: ignore[arg-type]
+        assert dict(out.known_digests) == {}
+
+
 def test_a_dump_can_be_pickled(dump_path: Path) -> None:
     assert pickle.loads(pickle.dumps(open_dump(dump_path)))[4].ids == ["line-4"]
 
@@ -445,7 +488,7 @@ writer.BATCH_BYTES = 6 * 4 * 4
 out = writer.DumpWriter(sys.argv[1], alphabet, shard_bytes=280)
 x = np.log(np.full((1, 3, 4), 0.25, dtype=np.float32))
 for i in range(11):
-    out.append(MatrixBatch.from_log_probs(x, alphabet, ids=[f"line-{i}"]))
+    out.append(MatrixBatch.from_log_probs(x, alphabet, ids=[f"line-{i}"]), digests=[f"{i:x}"])
 print(out.written, flush=True)
 os.kill(os.getpid(), 9)
 """
@@ -464,9 +507,11 @@ def test_a_killed_writer_loses_nothing_that_it_reported(tmp_path: Path) -> None:
     assert message.startswith("shard-00002.arrow.partial is damaged: unfinished, its writer was")
     with DumpWriter(path, ALPHABET, resume=True) as out:
         assert list(out.known_ids) == names(10)
-        out.append(make_batch([3] * 2, names(2, 10)))
+        assert dict(out.known_digests) == {f"line-{i}": f"{i:x}" for i in range(10)}
+        out.append(make_batch([3] * 2, names(2, 10)), digests=["a", None])
     dump = open_dump(path)
     assert (dump.ids, dump.damaged) == (names(12), [])
+    assert dump.digests == [*(f"{i:x}" for i in range(11)), None]
     assert [len(part.batch) for part in dump.batches()] == [2, 2, 2, 2, 2, 2]
     assert not list(path.glob("*.partial"))
 
@@ -483,6 +528,18 @@ def test_leftovers_of_a_killed_resume_are_not_doubled(dump_path: Path) -> None:
         out.append(make_batch([1], ["more"]))
     dump = open_dump(dump_path)
     assert (dump.ids, dump.damaged) == ([*names(20), "more"], [])
+    assert {p.suffix for p in dump_path.iterdir()} == {".json", ".arrow"}
+
+
+def test_a_writer_that_was_killed_while_it_salvaged(dump_path: Path) -> None:
+    shard = dump_path / "shard-00004.arrow"
+    whole = shard.read_bytes()
+    shard.rename(dump_path / "shard-00004.arrow.partial")
+    (dump_path / "shard-00004.arrow.tmp").write_bytes(whole[:100])
+    with DumpWriter(dump_path, ALPHABET, resume=True):
+        pass
+    dump = open_dump(dump_path)
+    assert (dump.ids, dump.damaged) == (names(20), [])
     assert {p.suffix for p in dump_path.iterdir()} == {".json", ".arrow"}
 
 
@@ -520,12 +577,13 @@ def test_resume_refuses_another_dump(tmp_path: Path) -> None:
         pass
     source = {"model": "a", "n": [1, 2]}
     rule = "dump to resume must have the same alphabet, store and source, got "
+    advice = r".*; choose a new folder, or overwrite it \(--overwrite\)$"
     for alphabet, options, difference in [
         (Alphabet("ab-", blank=2), {"source": source}, r"Alphabet\(4 .* instead of Alphabet\(3"),
         (ALPHABET, {"source": source, "store": "float16"}, "store 'float32' instead of 'float16'"),
         (ALPHABET, {"source": source | {"model": "b"}}, r"source\['model'\] = 'a' instead of 'b'"),
     ]:
-        with pytest.raises(DumpError, match=rule + difference):
+        with pytest.raises(DumpError, match=rule + difference + advice):
             DumpWriter(tmp_path / "d", alphabet, resume=True, **options)
     with pytest.raises(InvalidValueError, match="resume must be the only mode"):
         DumpWriter(tmp_path / "d", ALPHABET, resume=True, overwrite=True)

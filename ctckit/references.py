@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ ID_COLUMNS = ("id", "file")
 TEXT_COLUMNS = ("text", "reference")
 
 
-def read_references(path: str | os.PathLike[str]) -> dict[str, str]:
+def read_references(
+    path: str | os.PathLike[str], *, id_columns: Sequence[str] = ID_COLUMNS
+) -> dict[str, str]:
     """Return the text of each id, exactly as the file spells it.
 
     Parameters
@@ -24,6 +26,7 @@ def read_references(path: str | os.PathLike[str]) -> dict[str, str]:
     path : a .csv file with a header that has the columns ``id`` or ``file``, and ``text`` or
         ``reference``; or a .jsonl file of objects with those keys, where a null text is left
         out. UTF-8, with or without a byte order mark
+    id_columns : the columns or keys that may hold the id; the first that is there is taken
 
     Raises
     ------
@@ -40,7 +43,7 @@ def read_references(path: str | os.PathLike[str]) -> dict[str, str]:
             f"references must be a .csv or .jsonl file, got '{path}'; convert or rename it"
         )
     references: dict[str, str] = {}
-    for line, id, text in reader(path, read_text(path, "references")):
+    for line, id, text in reader(path, read_text(path, "references"), id_columns):
         if id in references:
             raise InvalidValueError(
                 f"ids must be unique in references, got {id!r} again in '{path}', line {line}; "
@@ -77,11 +80,11 @@ def read_text(path: Path, name: str) -> str:
         ) from None
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+def _csv_rows(path: Path, text: str, id_columns: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(rows, [])
-        id_column = _column(path, header, ID_COLUMNS)
+        id_column = _column(path, header, id_columns)
         text_column = _column(path, header, TEXT_COLUMNS)
         for row in rows:
             if row and len(row) != len(header):
@@ -98,7 +101,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
         ) from None
 
 
-def _column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
+def _column(path: Path, header: list[str], names: Sequence[str]) -> int:
     for name in names:
         if name in header:
             return header.index(name)
@@ -134,12 +137,12 @@ def read_json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]
         yield number, values
 
 
-def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+def _jsonl_rows(path: Path, text: str, id_columns: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     for number, values in read_json_lines(path, text):
         where = f"'{path}', line {number}"
         found = [
             next((values[name] for name in names if name in values), _MISSING)
-            for names in (ID_COLUMNS, TEXT_COLUMNS)
+            for names in (id_columns, TEXT_COLUMNS)
         ]
         id, reference = found
         if reference is None and isinstance(id, str):
