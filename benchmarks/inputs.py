@@ -17,7 +17,7 @@ import ctckit
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT.parent / "shared" / "golden"
-DEMO = ROOT / "corpora" / "demo"
+LINES = ROOT / "corpora" / "lines"
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -52,11 +52,11 @@ def load_lines() -> Lines:
 
 
 def drawn_lines(lines: int = 60, frames: int = 100, seed: int = 1) -> Lines:
-    """Draw peaked matrices that spell the demo's lines, with 80 classes."""
+    """Draw peaked matrices that spell the lines of corpora/lines, with 80 classes."""
     rng = np.random.default_rng(seed)
     letters = "".join(chr(c) for c in range(32, 127) if chr(c) not in "$%<=>@[\\]^_`{|}~")
     alphabet = ctckit.Alphabet([*letters[:79], ""], blank=79)
-    texts = (DEMO / "lines.txt").read_text(encoding="utf-8").splitlines()
+    texts = (LINES / "lines.txt").read_text(encoding="utf-8").splitlines()
     texts = [texts[i % len(texts)][: frames // 4] for i in range(lines)]
     logits = rng.normal(0, 2, (lines, frames, 80))
     logits[..., 79] += 9
@@ -66,7 +66,7 @@ def drawn_lines(lines: int = 60, frames: int = 100, seed: int = 1) -> Lines:
             if rng.random() < 0.1:
                 token = rng.integers(79)
             logit[start : start + 2, token] += rng.uniform(8, 16)
-    return Lines(log_softmax(logits), alphabet, texts, DEMO / "corpus.txt", "drawn lines")
+    return Lines(log_softmax(logits), alphabet, texts, LINES / "corpus.txt", "drawn lines")
 
 
 def flat_matrices(lines: int = 20, frames: int = 100, classes: int = 80) -> Float32Array:

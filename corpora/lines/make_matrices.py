@@ -1,6 +1,6 @@
 """Draw a CTC matrix for each line of lines.txt, as a recognizer of middling quality might.
 
-python corpora/demo/make_matrices.py OUT
+python corpora/lines/make_matrices.py OUT
 
 writes them with their texts to the dump OUT, which it replaces if it is there. No recognizer was
 run: each character gets one to three frames in which its class shares the probability with
@@ -83,7 +83,7 @@ def make_dump(folder: Path) -> int:
     rng = np.random.default_rng(SEED)
     batch = MatrixBatch.from_log_probs([draw_line(text, rng) for text in texts], ALPHABET)
     ids = [f"line-{number:02d}" for number in range(1, len(texts) + 1)]
-    source = {"made_by": "corpora/demo/make_matrices.py", "seed": SEED}
+    source = {"made_by": "corpora/lines/make_matrices.py", "seed": SEED}
     write_dump(folder, batch, ids=ids, references=texts, source=source, overwrite=True)
     return len(texts)
 
