@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The small TensorFlow where there is no GPU; both fill the same folder.
+TENSORFLOW ?= $(if $(shell command -v nvidia-smi),tensorflow[and-cuda],tensorflow-cpu)
 PROJECTS := pyproject.toml plugins/ctcwordbeamsearch/pyproject.toml plugins/template/pyproject.toml
+# make demo IMAGES=my-words WORDS=my-words.txt
+IMAGES ?= corpora/demo/images
+WORDS ?= corpora/demo/words.txt
 DEMO := out/demo
 IMPORTED := ctckit plugins/ctcwordbeamsearch/ctcwordbeamsearch
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test nojit demo lint types imports wheels check peers bench clean
+.PHONY: setup test nojit demo lint types imports wheels check peers model bench speed accuracy clean
 
 setup: $(READY)
 
@@ -17,21 +22,22 @@ $(READY): $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --group dev \
-		--editable . --editable plugins/ctcwordbeamsearch --editable plugins/template
+		--editable '.[images]' '$(TENSORFLOW)' \
+		--editable plugins/ctcwordbeamsearch --editable plugins/template
 	touch $@
 
 test: setup nojit
-	$(BIN)/python -m pytest --numprocesses auto --quiet
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --quiet
 
 # The kernels as plain Python: the tiny tests only, the others would crawl.
 nojit: setup
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --quiet -m nojit tests
 
+# From images to the table of error rates. The decoders are tried on the dump whatever its images are.
 demo: setup
-	$(BIN)/python corpora/demo/make_matrices.py $(DEMO)
-	$(BIN)/ctckit decoders
-	$(BIN)/ctckit decode $(DEMO) --decoder wordbeamsearch --corpus corpora/demo/corpus.txt | head
-	$(BIN)/ctckit bench $(DEMO) --corpus corpora/demo/corpus.txt
+	$(BIN)/ctckit dump --images '$(IMAGES)' --output $(DEMO) --overwrite
+	$(BIN)/ctckit decode $(DEMO) --decoder wordbeamsearch --corpus '$(WORDS)' | head
+	$(BIN)/ctckit bench $(DEMO) --corpus '$(WORDS)'
 
 lint: setup
 	$(BIN)/ruff check .
@@ -59,8 +65,29 @@ peers: .peers/.ready
 		--editable . --editable plugins/ctcwordbeamsearch
 	touch $@
 
+# The bundled model, trained again: hours on two cores. DATA is a folder of images with texts.
+DATA ?= ../shared/handwriting/train
+MODEL := out/model
+model: setup
+	$(BIN)/python corpora/fonts/fetch.py out/fonts
+	$(BIN)/python corpora/words/fetch.py out/words
+	$(BIN)/ctckit train --data $(DATA) --synthetic --fonts out/fonts/train \
+		$(foreach list,english english french german,--words out/words/$(list).txt) \
+		--images 1500000 --minutes 116 --evaluate-every 10000 --output $(MODEL)
+	cp $(MODEL)/model.safetensors ctckit/recognizer/models/default.safetensors
+
 bench: peers
 	.peers/bin/python benchmarks/speed.py
+
+# Images to matrices, beside SimpleHTR's network; MEMORY=100000 for the memory of a large dump.
+MEMORY ?= 0
+speed: setup
+	$(BIN)/python benchmarks/recognizer.py --memory $(MEMORY)
+
+# Errors of the bundled model on the handwriting test set, where that lies beside the checkout.
+accuracy: setup
+	$(BIN)/python corpora/words/fetch.py out/words
+	$(BIN)/python benchmarks/accuracy.py
 
 clean:
 	rm -rf $(VENV) .peers out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

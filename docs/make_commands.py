@@ -16,6 +16,8 @@ HELPS = (
     ("decode", "--decoder", "wordbeamsearch"),
     ("bench",),
     ("convert",),
+    ("dump",),
+    ("train",),
     ("decoders",),
     ("decoders", "check"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +120,69 @@ def long_line(
     else:
         logits = np.log(0.2 * probs / probs.sum(axis=1, keepdims=True) + 0.8 / len(alphabet))
     return MatrixBatch.from_logits([logits], alphabet), " ".join(synthetic["reference"][:16])
+
+
+@pytest.fixture(scope="session")
+def random_model() -> Callable[..., Any]:
+    """Return what makes a recognizer's model of random weights, as training leaves them."""
+    models = pytest.importorskip("ctckit.recognizer.models")
+    from ctckit.recognizer.preprocessing import Preprocessing
+    from ctckit.recognizer.shape import NetworkShape
+
+    def make(tokens: Sequence[str] = "abcdefghij", seed: int = 0, **sizes: Any) -> Any:
+        rng = np.random.default_rng(seed)
+        small = {"stem": (4, 6, 8), "channels": 16, "blocks": 2, "kernel": 5}
+        shape = NetworkShape(**{**small, **sizes, "classes": len(tokens) + 1})
+        weights = {}
+        for name, size in shape.weights().items():
+            kind = name.partition("/")[2]
+            if kind == "kernel":
+                inputs = size[0] if "depthwise" in name else np.prod(size[:-1])
+                value = rng.normal(size=size) / inputs**0.5
+            elif kind == "moving_variance":
+                value = rng.uniform(0.5, 1.5, size)
+            elif kind == "gamma":
+                value = rng.uniform(0.3, 0.9, size)
+            else:
+                value = rng.normal(size=size) * 0.3
+            weights[name] = value.astype(np.float32)
+        alphabet = Alphabet([*tokens, ""], len(tokens))
+        return models.Model(alphabet, shape, Preprocessing(height=shape.height), weights)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_font() -> Callable[..., Path]:
+    """Write a TrueType font whose letters are patterns of blocks, those of `blank` empty."""
+    pytest.importorskip("fontTools", reason="needs ctckit[recognizer]")
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    def make(path: Path, characters: str, blank: str = "") -> Path:
+        names = {ord(char): f"u{ord(char):04x}" for char in characters}
+        builder = FontBuilder(1000, isTTF=True)
+        builder.setupGlyphOrder([".notdef", *names.values()])
+        builder.setupCharacterMap(names)
+        glyphs = {".notdef": TTGlyphPen(None).glyph()}
+        for code, name in names.items():
+            pen = TTGlyphPen(None)
+            for bit in range(12) if chr(code) not in blank + " " else ():
+                if code * 2654435761 >> 7 + bit & 1 or bit == 0:
+                    x, y = 150 * (bit % 3) + 50, 170 * (bit // 3)
+                    pen.moveTo((x, y))
+                    for place in ((x, y + 150), (x + 130, y + 150), (x + 130, y)):
+                        pen.lineTo(place)
+                    pen.closePath()
+            glyphs[name] = pen.glyph()
+        builder.setupGlyf(glyphs)
+        builder.setupHorizontalMetrics(dict.fromkeys(glyphs, (550, 50)))
+        builder.setupHorizontalHeader(ascent=800, descent=-200)
+        builder.setupNameTable({"familyName": path.stem, "styleName": "Regular"})
+        builder.setupOS2()
+        builder.setupPost()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        builder.save(path)
+        return path
+
+    return make

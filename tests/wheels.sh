@@ -9,10 +9,15 @@ for project in . plugins/ctcwordbeamsearch plugins/template; do
 done
 "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet "$work"/dist/*.whl
-cp corpora/demo/make_matrices.py corpora/demo/lines.txt corpora/demo/corpus.txt "$work"
+cp corpora/lines/make_matrices.py corpora/lines/lines.txt corpora/lines/corpus.txt "$work"
 cd "$work"
 unzip -l dist/ctckit-*.whl | grep -q ctckit/py.typed
+unzip -l dist/ctckit-*.whl | grep -q ctckit/recognizer/models/default.safetensors
 venv/bin/python make_matrices.py dump
+# A command that needs an extra which is not there names it.
+mkdir images
+if venv/bin/ctckit dump --images images 2> missing; then exit 1; fi
+grep -q "pip install 'ctckit\[recognizer\]'" missing
 venv/bin/ctckit decoders check
 venv/bin/ctckit bench dump --corpus corpus.txt
 venv/bin/python -c "

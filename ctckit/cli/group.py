@@ -15,6 +15,8 @@ COMMANDS = {
     "convert": ("ctckit.cli.convert:convert", "Convert matrices between npy, npz, CSV and dumps."),
     "decode": ("ctckit.cli.decode:decode", "Turn the matrices of a dump into text."),
     "decoders": ("ctckit.cli.decoders:decoders", "List and check the installed decoders."),
+    "dump": ("ctckit.cli.dump:dump", "Turn a folder of images into a dump of matrices."),
+    "train": ("ctckit.cli.train:train", "Train a recognizer on images with texts."),
 }
 """Where each command is, and its short help: the list is printed without importing any."""
 

@@ -8,17 +8,20 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(what: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+def progress(
+    what: str, total: int, *, unit: str = "lines", quiet: bool = False
+) -> Iterator[Callable[[int], None]]:
     """Give a function that is told how many lines are done since it was last called.
 
     Parameters
     ----------
     what : shown before the bar
     total : lines in all
+    unit : what is counted
     quiet : show nothing, as where stderr is no terminal: what is written goes to one itself
     """
     if quiet or not sys.stderr.isatty():
-        yield lambda lines: None
+        yield lambda done: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -33,9 +36,9 @@ def progress(what: str, total: int, *, quiet: bool = False) -> Iterator[Callable
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("lines"),
+        TextColumn(unit, markup=False),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda lines: bar.advance(task, lines)
+        yield lambda done: bar.advance(task, done)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import importlib.util
 import inspect
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +33,8 @@ DOCUMENTS = [
 ]
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+WORDS = ("cheese", "hands")
+"""Images of the demo that the documents' code finds in the folder `words`."""
 OURS = ("bestpath", "beamsearch", "wordbeamsearch")
 
 
@@ -77,8 +81,16 @@ def run_block(code, namespace):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty folder, current and importable."""
+    """A folder with some images of the demo, current and importable."""
     monkeypatch.chdir(tmp_path)
+    demo, words = ROOT / "corpora" / "demo" / "images", tmp_path / "words"
+    words.mkdir()
+    with (demo / "labels.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.reader(file) if row[1] in WORDS]
+    for file_name, _ in rows:
+        shutil.copy(demo / file_name, words)
+    lines = [",".join(row) + "\n" for row in [["file", "text"], *rows]]
+    (words / "labels.csv").write_text("".join(lines), encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     known = set(sys.modules)
     yield tmp_path
@@ -105,8 +117,12 @@ def users_files(folder):
     return folder
 
 
+@pytest.mark.xdist_group("keras")
 @pytest.mark.parametrize("path", with_blocks("python"))
 def test_python_blocks_run(path, folder, capsys):
+    if any("ctckit.recognizer" in code for code in blocks(path, "python")):
+        for module in ("cv2", "safetensors"):
+            pytest.importorskip(module, reason="needs ctckit[recognizer]")
     namespace = {"__name__": "document"}
     capsys.readouterr()
     for code in blocks(path, "python"):
@@ -150,6 +166,7 @@ def commands(path):
     return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 
+@pytest.mark.xdist_group("keras")
 @pytest.mark.parametrize(
     "path",
     [one for one in with_blocks("sh") if any(w[0] == "ctckit" for w in commands(one.values[0]))],

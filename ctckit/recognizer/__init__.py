@@ -1,0 +1,1 @@
+"""The recognizer: images of text in, CTC matrices out. Needs the extra ``ctckit[recognizer]``."""

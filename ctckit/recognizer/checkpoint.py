@@ -1,0 +1,164 @@
+"""What a training keeps in its folder, to go on after a stop: a checkpoint and the curve."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ctckit.errors import InvalidValueError
+from ctckit.recognizer.models import write_whole
+
+MODEL = "model.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+CURVE = "curve.csv"
+CURVE_COLUMNS = ("images", "seconds", "loss", "cer", "exact")
+
+Arrays = dict[str, npt.NDArray[Any]]
+Row = dict[str, float | None]
+
+
+@dataclass
+class State:
+    """How far a training is.
+
+    Attributes
+    ----------
+    images, seconds : trained on so far
+    best : the lowest validation CER so far, None before there is one
+    """
+
+    images: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which no training can begin or go on.
+
+    Raises
+    ------
+    InvalidValueError : it is a file, or holds a model and no checkpoint, which would be replaced
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InvalidValueError(f"output must be a folder, got the file '{folder}'; choose another")
+    if (folder / MODEL).exists() and not (folder / CHECKPOINT).exists():
+        raise InvalidValueError(
+            f"output must be new or hold a checkpoint, got '{folder}' with a {MODEL} alone; choose "
+            "another folder"
+        )
+
+
+def write_checkpoint(folder: Path, arrays: Mapping[str, Any], state: State, settings: str) -> None:
+    """Write all that is needed to go on; the old checkpoint stays until the new one is whole.
+
+    Parameters
+    ----------
+    folder : of the training
+    arrays : weights, and the optimizer's
+    state : how far the training is
+    settings : what must be the same to go on
+    """
+    arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    metadata = {"state": json.dumps(asdict(state)), "settings": settings}
+    metadata["crc32"] = str(_crc32(arrays))
+    write_whole(folder / CHECKPOINT, save(arrays, metadata=metadata))
+
+
+def read_checkpoint(folder: Path, settings: str) -> tuple[Arrays, State] | None:
+    """Return what a checkpoint holds, or None where there is none.
+
+    Raises
+    ------
+    InvalidValueError : the checkpoint is damaged, or of a training with other settings
+    """
+    path = folder / CHECKPOINT
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        arrays = load(data)
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+        state = State(**json.loads(metadata["state"]))
+        found = metadata["settings"]
+        if int(metadata["crc32"]) != _crc32(arrays):
+            raise ValueError("its checksum is another")
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise _damaged(path, str(reason)) from None
+    if found != settings:
+        raise InvalidValueError(
+            f"checkpoint must be of the same training, got other characters or another network in "
+            f"'{path}'; use another --output, or delete the folder"
+        )
+    return arrays, state
+
+
+def check_arrays(folder: Path, arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a checkpoint that has other arrays than the training; a number has shape (1,).
+
+    Raises
+    ------
+    InvalidValueError : arrays are missing, too many, or of another shape
+    """
+    found = {name: value.shape for name, value in arrays.items()}
+    differing = sorted(name for name in found.keys() | shapes.keys()
+                       if found.get(name) != shapes.get(name))  # fmt: skip
+    if differing:
+        raise _damaged(folder / CHECKPOINT, f"{differing[0][:60]!r} is not as it should be")
+
+
+def _crc32(arrays: Mapping[str, npt.NDArray[Any]]) -> int:
+    value = 0
+    for name in sorted(arrays):
+        value = zlib.crc32(arrays[name].tobytes(), zlib.crc32(name.encode(), value))
+    return value
+
+
+def _damaged(path: Path, reason: str) -> InvalidValueError:
+    return InvalidValueError(
+        f"checkpoint must be one that ctckit train wrote, got '{path}', which is damaged or "
+        f"another kind of file ({' '.join(reason.split())[:160]}); delete the folder to train anew"
+    )
+
+
+def read_curve(folder: Path, images: int) -> list[Row]:
+    """Return the evaluations so far, without those that came after `images`, and damaged ones.
+
+    A training that was killed goes on from its last checkpoint, and evaluates again after that.
+    """
+    try:
+        text = (folder / CURVE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    rows = []
+    for read in csv.DictReader(io.StringIO(text)):
+        try:
+            row: Row = {name: float(read[name]) if read[name] else None for name in CURVE_COLUMNS}
+            at = row["images"] = int(read["images"])
+        except (KeyError, ValueError, TypeError):
+            continue
+        if at <= images and row["seconds"] is not None and row["loss"] is not None:
+            rows.append(row)
+    return rows
+
+
+def write_curve(folder: Path, rows: Sequence[Row]) -> None:
+    """Write ``curve.csv``, an evaluation a row; what is not known is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CURVE_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(folder / CURVE, text.getvalue().encode())

@@ -1,0 +1,321 @@
+"""The images of a folder become a dump; a run that was killed goes on where it stopped.
+
+Images are read and prepared ahead by threads, in windows. Inside a window they are sorted by
+width and cut into batches for the network; the matrices go into the dump in the order of the
+images, a window at a time. While the network works on one window the next is being read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctckit.dumps import DumpWriter, open_dump
+from ctckit.dumps.declared import RequestError
+from ctckit.dumps.files import check_destination, disk_errors, names_in
+from ctckit.dumps.manifest import MANIFEST, is_dump_file, is_temporary
+from ctckit.dumps.matrix_csv import check_csv_folder, write_csv
+from ctckit.errors import DumpError, InvalidValueError
+from ctckit.matrices import MatrixBatch
+from ctckit.parallel import count_threads
+from ctckit.recognizer.images import ImageFile, InvalidImageError, check_bytes, read_image
+from ctckit.recognizer.windows import Broken, Prepared, Readers, batches, windows
+
+if TYPE_CHECKING:
+    from ctckit.recognizer.recognizer import Recognizer
+
+DIGEST_BYTES = 16
+"""Of the BLAKE2b hash by which an image's content is known."""
+
+
+@dataclass
+class ImageDump:
+    """What a run did.
+
+    Attributes
+    ----------
+    images : matrices in the dump now
+    without_text : how many of them have no reference
+    already : how many were there before
+    seconds : that reading and recognizing the others took
+    broken : one message for each image that cannot be read
+    """
+
+    images: int = 0
+    without_text: int = 0
+    already: int = 0
+    seconds: float = 0.0
+    broken: list[str] = field(default_factory=list)
+
+
+class NoReadableImageError(InvalidValueError):
+    """Every image is broken; `broken` has a message for each."""
+
+    def __init__(self, message: str, broken: list[str]) -> None:
+        super().__init__(message)
+        self.broken = broken
+
+
+def check_output(output: Path, csv: Path | None, overwrite: bool) -> None:
+    """Refuse destinations that hold something else, before anything slow is begun.
+
+    Parameters
+    ----------
+    output : the dump; one that is there is gone on with, or with `overwrite` replaced
+    csv : the folder for `write_csv_folder`; None: none is wanted
+
+    Raises
+    ------
+    DumpError : a destination holds what may not be replaced, or is no folder
+    RequestError : `csv` and `output` lie in each other
+    """
+    names = names_in(output, "destination")
+    is_begun = all(is_temporary(name) for name in names)  # or new, or empty
+    if not is_begun and (overwrite or MANIFEST not in names):
+        check_destination(output, overwrite, is_dump_file)
+    if csv is None:
+        return
+    ours, theirs = output.resolve(), csv.resolve()
+    if ours == theirs or ours in theirs.parents or theirs in ours.parents:
+        raise RequestError(
+            f"csv must be apart from the dump, got '{csv}' for '{output}'; choose a place that is "
+            "neither in the other"
+        )
+    check_csv_folder(csv, overwrite)
+
+
+def dump_images(
+    images: Sequence[ImageFile],
+    recognizer: Recognizer,
+    output: Path,
+    *,
+    texts: Mapping[str, str],
+    store: str = "float32",
+    batch_size: int = 64,
+    threads: int | None = None,
+    overwrite: bool = False,
+    on_images: Callable[[int], None] = lambda count: None,
+) -> ImageDump:
+    """Recognize images into a dump.
+
+    A dump that is there is gone on with, if model and `store` are the same and its images are
+    as they were. With `overwrite` it is replaced, in one step when the new one is complete:
+    then a run that is killed begins anew, and leaves the old dump.
+
+    Parameters
+    ----------
+    images : sorted as the matrices shall be
+    output : the folder of the dump, which `check_output` has passed
+    texts : reference of each id, where it is known
+    store : ``"float32"`` or ``"float16"``
+    batch_size : images in a forward pass at most; changes the speed, not the matrices
+    threads : that read ahead; None: all cores
+    on_images : told how many images are done since it was last called, which may be none. What it
+        raises ends the run, which can be gone on with
+
+    Raises
+    ------
+    DumpError : the dump has another model or store, is damaged, or holds an image that is gone,
+        or one whose content or text has changed; another run is writing it; the disk is full
+    NoReadableImageError : every image is broken
+    """
+    is_new = not output.exists()
+    with _alone(output):
+        replaces = overwrite and bool(names_in(output))
+        source = {**recognizer.source, "command": "ctckit dump"}
+        options: dict[str, Any] = {"store": store, "source": source, "overwrite": replaces}
+        try:
+            with (
+                DumpWriter(output, recognizer.alphabet, resume=not replaces, **options) as writer,
+                Readers(count_threads(threads)) as readers,
+            ):
+                if not replaces:
+                    _check_whole(output)
+                job = _Job(recognizer, writer, texts, batch_size, readers, on_images)
+                return job.run(images)
+        except NoReadableImageError:
+            if not replaces:
+                _remove_empty(output, is_new)
+            raise
+
+
+@contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """Make the folder, and keep other runs out of it; a lock that is gone with its process."""
+    with disk_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    with disk_errors(output):
+        descriptor = os.open(output, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DumpError(
+                f"dump must be written by one run at a time, got '{output}', which another is "
+                "writing; wait for it, or choose another output"
+            ) from None
+        except OSError:  # a file system that knows no locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _check_whole(output: Path) -> None:
+    """Raise DumpError if what is there to go on with is damaged."""
+    damaged = open_dump(output).damaged
+    if damaged:
+        raise DumpError(
+            f"dump to resume must be undamaged, got '{output}' ({damaged[0]}); "
+            "make it anew (--overwrite)"
+        )
+
+
+def write_csv_folder(output: Path, csv: Path, overwrite: bool) -> None:
+    """Write the matrices of a dump as SimpleHTR keeps them, a CSV file each.
+
+    Raises
+    ------
+    DumpError : `csv` holds something else, or cannot be written; the dump is damaged
+    """
+    dump = open_dump(output)
+    write_csv(csv, dump.alphabet, dump.batches(), overwrite)
+    if dump.damaged:
+        raise DumpError(
+            f"dump must be undamaged, got '{output}' ({dump.damaged[0]}); '{csv}' holds what can "
+            "be read, make the dump anew (--overwrite)"
+        )
+
+
+def _remove_empty(output: Path, is_new: bool) -> None:
+    """Delete a dump of no matrix, which would look like a result."""
+    with disk_errors(output):
+        (output / MANIFEST).unlink(missing_ok=True)
+        if is_new:
+            output.rmdir()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One run of `dump_images`, whose parameters these are."""
+
+    recognizer: Recognizer
+    writer: DumpWriter
+    texts: Mapping[str, str]
+    batch_size: int
+    readers: Readers
+    on_images: Callable[[int], None]
+
+    def run(self, images: Sequence[ImageFile]) -> ImageDump:
+        """Check what the dump holds, then recognize the other images."""
+        known = self.writer.known_ids
+        done = ImageDump(already=len(known))
+        if known:
+            self._check_known(images)
+        new = [image for image in images if image.id not in known]
+        started = time.perf_counter()
+        ahead = windows(self.readers.map(self._prepare, new), len(self.recognizer.alphabet))
+        for window in self.readers.one_ahead(ahead, lambda: self.on_images(0)):
+            broken = [one.message for one in window if isinstance(one, Broken)]
+            done.broken += broken
+            self.on_images(len(broken))
+            self._append([one for one in window if isinstance(one, Prepared)])
+        done.seconds = time.perf_counter() - started
+        done.images = len(known)
+        done.without_text = sum(id not in self.texts for id in known)
+        if not known:
+            raise NoReadableImageError(
+                f"images must be readable, got {len(images):,} broken ones and no other; "
+                "check the files",
+                done.broken,
+            )
+        return done
+
+    def _check_known(self, images: Sequence[ImageFile]) -> None:
+        """Raise DumpError unless the images of the dump are there as they were."""
+        dump = open_dump(self.writer.path)
+        gone = set(dump.ids).difference(image.id for image in images)
+        wrong = dict.fromkeys(gone, "it is gone")
+        for id, reference in zip(dump.ids, dump.references, strict=True):
+            if id not in gone and self.texts.get(id) != reference:
+                wrong[id] = "its text has changed"
+        here = set(dump.ids).difference(wrong)
+        known = [image for image in images if image.id in here]
+        for image, reason in zip(known, self.readers.map(self._changed, known), strict=True):
+            self.on_images(1)
+            if reason:
+                wrong[image.id] = reason
+        if wrong:
+            first = next(id for id in dump.ids if id in wrong)
+            raise DumpError(
+                f"images must be as they were when '{dump.path}' was made, got {len(wrong):,} "
+                f"that are not, the first {first!r} ({wrong[first]}); make the dump anew "
+                "(--overwrite), or choose another output"
+            )
+
+    def _changed(self, image: ImageFile) -> str:
+        """Say how an image of the dump has changed, or ``""``."""
+        try:
+            digest = _digest(_content(image))
+        except InvalidImageError:  # larger than any that could be in a dump
+            return "its content has changed"
+        except OSError as error:
+            return f"it cannot be read: {error.strerror or error}"
+        return "" if digest == self.writer.known_digests[image.id] else "its content has changed"
+
+    def _prepare(self, image: ImageFile) -> Prepared | Broken:
+        """Read an image once, for its digest and its pixels."""
+        try:
+            data = _content(image)
+            pixels = self.recognizer.prepare(read_image(data, str(image.path)))
+        except InvalidImageError as error:
+            return Broken(str(error))
+        except MemoryError:
+            return Broken(
+                f"image must fit in memory, got '{image.path}'; scale it down or cut it into lines"
+            )
+        except OSError as error:
+            return Broken(
+                f"image must be a readable file, got '{image.path}' ({error.strerror or error}); "
+                "check the file"
+            )
+        return Prepared(image.id, _digest(data), pixels)
+
+    def _append(self, window: Sequence[Prepared]) -> None:
+        """Recognize the images of a window, and put their matrices on the disk, in order."""
+        if not window:
+            return
+        ids = [one.id for one in window]
+        matrices: list[Any] = [None] * len(window)
+        for places in batches([one.pixels for one in window], self.batch_size):
+            pixels = [window[i].pixels for i in places]
+            batch = self.recognizer.recognize(pixels, [ids[i] for i in places])
+            for i, matrix in zip(places, batch, strict=True):
+                matrices[i] = matrix
+            self.on_images(len(places))
+        self.writer.append(
+            MatrixBatch.from_log_probs(matrices, self.recognizer.alphabet, ids=ids),
+            references=[self.texts.get(id) for id in ids],
+            digests=[one.digest for one in window],
+        )
+        self.writer.flush()
+
+
+def _content(image: ImageFile) -> bytes:
+    check_bytes(image.path.stat().st_size, f"'{image.path}'")
+    return image.path.read_bytes()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()

@@ -1,0 +1,227 @@
+"""What `ctckit train` trains on: images, fonts, words and the alphabet, put together."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctckit.alphabet import Alphabet
+from ctckit.errors import InvalidValueError, NotFoundError
+from ctckit.recognizer.fonts import Fonts
+from ctckit.recognizer.generator import Generator
+from ctckit.recognizer.preprocessing import COLUMNS, Preprocessing
+from ctckit.recognizer.real import RealImages, read_real
+from ctckit.recognizer.samples import Batcher, Mixture, frames_needed
+from ctckit.recognizer.words import WordSource
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where training images come from.
+
+    Attributes
+    ----------
+    data : folders of images with texts
+    fonts : folder of fonts for synthetic images, or None for none of these
+    words : word lists, one word a line; a list that is named twice is drawn from twice as often.
+        Without one, the words of the real images' texts
+    synthetic_share : of the training images, 0 to 1
+    validation_share : of the real images, kept out of training
+    columns : image columns in a batch at most
+    seed : of all chance
+    preprocessing : of all images
+    """
+
+    data: tuple[str, ...] = ()
+    fonts: str | None = None
+    words: tuple[str, ...] = ()
+    synthetic_share: float = 0.45
+    validation_share: float = 0.02
+    columns: int = 6144
+    seed: int = 0
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+
+
+@dataclass
+class Data:
+    """What a training has to work with.
+
+    Attributes
+    ----------
+    training, validation : real images; no image is in both
+    generator : of synthetic images, or None
+    alphabet : all characters that training can show
+    broken : messages about images that could not be read
+    without_text : how many images have no text
+    without_image : names in the references that no image has
+    too_long : ids of images whose text needs more frames than their width gives
+    """
+
+    training: RealImages
+    validation: RealImages
+    generator: Generator | None
+    alphabet: Alphabet
+    broken: list[str]
+    without_text: int
+    without_image: list[str]
+    too_long: list[str]
+
+    def about(self, recipe: Recipe) -> dict[str, Any]:
+        """Return what the model file says of its training data: names, and no paths."""
+        said = asdict(recipe)
+        del said["preprocessing"]
+        for name in ("data", "words"):
+            said[name] = [Path(path).resolve().name for path in said[name]]
+        said["fonts"] = self.generator.fonts.names if self.generator is not None else []
+        said["real_images"] = len(self.training)
+        said["validation_images"] = len(self.validation)
+        return said
+
+
+def read_data(recipe: Recipe) -> Data:
+    """Read the images, fonts and words of a recipe.
+
+    The same recipe and files give the same data, in every process.
+
+    Raises
+    ------
+    NotFoundError, InvalidValueError : a folder or file is missing, or cannot be used; there is
+        nothing to train on
+    """
+    real = read_real(recipe.data)
+    fitting, too_long = _parted(real, recipe.preprocessing)
+    training, validation = split(real.take(fitting), recipe)
+    left_out = [real.ids[i] for i in too_long]
+    if not len(training) and recipe.fonts is None:
+        raise InvalidValueError(_nothing_left(recipe, real, left_out))
+    generator = make_generator(recipe, training)
+    alphabet = make_alphabet(real.take(fitting), generator)
+    return Data(
+        training,
+        validation,
+        generator,
+        alphabet,
+        real.broken,
+        real.without_text,
+        real.without_image,
+        left_out,
+    )
+
+
+def _parted(real: RealImages, preprocessing: Preprocessing) -> tuple[list[int], list[int]]:
+    """Return the numbers of the images that are wide enough for their texts, and of the others."""
+    fitting: list[int] = []
+    too_long: list[int] = []
+    for i, text in enumerate(real.texts):
+        frames = preprocessing.apply(real.images[i]).shape[1] // COLUMNS
+        (fitting if frames_needed(text) <= frames else too_long).append(i)
+    return fitting, too_long
+
+
+def _nothing_left(recipe: Recipe, real: RealImages, too_long: list[str]) -> str:
+    """Say why there is no real image to train on."""
+    reasons = []
+    if real.without_text:
+        reasons.append(f"{real.without_text:,} without a text")
+    if real.broken:
+        reasons.append(f"{len(real.broken):,} that cannot be read ({real.broken[0]})")
+    if too_long:
+        reasons.append(f"{len(too_long):,} too narrow for their texts, such as {too_long[0]!r}")
+    return (
+        f"data must hold images with texts, got none to train on in {', '.join(recipe.data)} but "
+        f"{', '.join(reasons)}; put a labels.csv with the columns file and text into the folder"
+    )
+
+
+def split(real: RealImages, recipe: Recipe) -> tuple[RealImages, RealImages]:
+    """Return the images to train on, and those to validate on.
+
+    At least one is to train on; and of two and more, one to validate on, unless the share is 0.
+    """
+    order = np.random.default_rng([recipe.seed, 7]).permutation(len(real))
+    count = round(recipe.validation_share * len(real))
+    if recipe.validation_share > 0:
+        count = max(1, count)
+    count = min(count, max(0, len(real) - 1))
+    return real.take(sorted(order[count:])), real.take(sorted(order[:count]))
+
+
+def read_words(path: str | os.PathLike[str]) -> list[str]:
+    """Return the words of a list, one a line, in NFC, without blanks around them.
+
+    Raises
+    ------
+    NotFoundError : no such file
+    InvalidValueError : not UTF-8, or no word in it
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"words must be a file that exists, got '{path}'; check the path"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InvalidValueError(
+            f"words must be UTF-8, got '{path}' with another byte at {error.start:,}; save it as "
+            "UTF-8"
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidValueError(
+            f"words must be a readable file, got '{path}' ({reason}); check the path"
+        ) from None
+    words = [
+        unicodedata.normalize("NFC", word) for line in text.splitlines() if (word := line.strip())
+    ]
+    if not words:
+        raise InvalidValueError(
+            f"words must hold at least one word, got none in '{path}'; write one a line"
+        )
+    return words
+
+
+def make_generator(recipe: Recipe, real: RealImages) -> Generator | None:
+    """Return the generator of synthetic images, or None where the recipe has none.
+
+    Raises
+    ------
+    NotFoundError, InvalidValueError : as `Fonts`, `read_words` and `Generator`; there is no word
+    """
+    if recipe.fonts is None:
+        return None
+    fonts = Fonts(recipe.fonts)
+    read = {path: read_words(path) for path in dict.fromkeys(recipe.words)}
+    lists = {path + " (again)" * recipe.words[:i].count(path): read[path]
+             for i, path in enumerate(recipe.words)}  # fmt: skip
+    if not lists:
+        lists = {"the texts": sorted({word for text in real.texts for word in text.split()})}
+    return Generator(WordSource(lists), fonts)
+
+
+def make_alphabet(real: RealImages, generator: Generator | None) -> Alphabet:
+    """Return all characters that training can show, sorted, the blank behind them."""
+    characters = {char for text in real.texts for char in text}
+    if generator is not None:
+        characters |= generator.words.characters()
+    return Alphabet([*sorted(characters), ""], blank=len(characters))
+
+
+@dataclass(frozen=True)
+class BatchMaker:
+    """Makes a `Batcher` in another process, which reads the data again for itself."""
+
+    recipe: Recipe
+    alphabet: Alphabet
+
+    def __call__(self, seed: int) -> Batcher:
+        """Return what makes batches."""
+        recipe, data = self.recipe, read_data(self.recipe)
+        mixture = Mixture(
+            data.training, data.generator, recipe.preprocessing, recipe.synthetic_share
+        )
+        return Batcher(mixture, self.alphabet, recipe.columns, [recipe.seed, seed])

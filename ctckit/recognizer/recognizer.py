@@ -1,0 +1,171 @@
+"""A trained network at work: images in, CTC matrices out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctckit.alphabet import Alphabet
+from ctckit.errors import InvalidValueError
+from ctckit.matrices import MatrixBatch
+from ctckit.recognizer import devices
+from ctckit.recognizer.extras import require_recognizer, without_chatter
+from ctckit.recognizer.shape import COLUMNS
+
+if TYPE_CHECKING:
+    from ctckit.recognizer.models import Model
+    from ctckit.recognizer.preprocessing import UInt8Array
+
+
+class Recognizer:
+    """Turns images of words or lines into CTC matrices.
+
+    Parameters
+    ----------
+    model : from `read_model`
+    device : ``"cpu"``, ``"gpu"``, or ``"auto"``: a GPU where there is one
+
+    Attributes
+    ----------
+    alphabet : of the matrices
+    source : what the matrices depend on, a dict of JSON values for a dump's manifest
+    backend : ``"tensorflow"``, ``"jax"`` or ``"torch"``
+    device : ``"cpu"`` or ``"gpu"``, what is used
+
+    Raises
+    ------
+    MissingExtraError : Keras, its backend or OpenCV is not installed
+    InvalidValueError : an unknown device, or no GPU where one was asked for; a model whose weights
+        are not those of its network
+    """
+
+    def __init__(self, model: Model, device: str = "auto") -> None:
+        devices.check(device)
+        model.check()
+        self.backend = require_recognizer()
+        with without_chatter():
+            from ctckit.recognizer import network
+
+            self.device = devices.choose(self.backend, device)
+        self.alphabet: Alphabet = model.alphabet
+        self.preprocessing = model.preprocessing
+        self.source: dict[str, Any] = {
+            "model": model.fingerprint,
+            "preprocessing": asdict(model.preprocessing),
+        }
+        with devices.using(self.device):
+            built = network.build_network(model.shape)
+            for name, variable in network.named_weights(built).items():
+                variable.assign(model.weights[name])
+            self._network = network.fold(built, model.shape)
+        # XLA on the CPU takes seconds for each new width; the GPU's JAX knows nothing else.
+        self._network.compile(jit_compile="auto" if self.backend == "jax" else False)
+
+    @classmethod
+    def load(cls, model: str | os.PathLike[str] | None = None, device: str = "auto") -> Recognizer:
+        """Read a model file and get ready.
+
+        Parameters
+        ----------
+        model : the file; None: the model that comes with ctckit
+        device : as for the class
+
+        Raises
+        ------
+        NotFoundError : no such file
+        InvalidValueError : a file that is no model, is damaged or of a later version; as the class
+        MissingExtraError : as the class
+        """
+        devices.check(device)
+        require_recognizer()
+        from ctckit.recognizer.models import read_model
+
+        return cls(read_model(None if model is None else Path(model)), device)
+
+    def prepare(self, image: UInt8Array) -> UInt8Array:
+        """Return a gray image, (H, W), 0 black, as the network wants it: (height, w), 255 ink.
+
+        Safe to call from many threads.
+
+        Raises
+        ------
+        InvalidValueError : `image` is not uint8 of two dimensions, or has no pixel
+        """
+        return self.preprocessing.apply(image)
+
+    def recognize(
+        self, prepared: Sequence[UInt8Array], ids: Sequence[str] | None = None
+    ) -> MatrixBatch:
+        """Return the CTC matrices of images, in one pass through the network.
+
+        A matrix is the same whatever images are in the pass with it: its probabilities to 1e-5.
+
+        Parameters
+        ----------
+        prepared : N images from `prepare`, of any widths; similar ones waste least
+        ids : one string an image, by default its number
+
+        Raises
+        ------
+        InvalidValueError : no images, or one that `prepare` has not made; a model whose numbers
+            are too large to compute with
+        """
+        images, frames = padded(prepared, self.preprocessing.height, self._quantum())
+        logits = self._forward(images, frames)
+        lengths = frames[: len(prepared)]
+        if not np.isfinite(logits).all():
+            raise InvalidValueError(
+                "model must give finite numbers, got NaN or inf; get the model file again"
+            )
+        return MatrixBatch.from_logits(logits[: len(prepared)], self.alphabet, lengths, ids=ids)
+
+    def _quantum(self) -> int:
+        """Return what batches and widths are padded to multiples of.
+
+        XLA compiles a program for each shape, so that JAX must see few of them.
+        """
+        return 16 if self.backend == "jax" else 1
+
+    def _forward(self, images: Any, frames: Any) -> Any:
+        with devices.using(self.device):
+            return np.asarray(self._network.predict_on_batch([images, frames]))
+
+
+def padded(prepared: Sequence[UInt8Array], height: int, quantum: int = 1) -> tuple[Any, Any]:
+    """Return images side by side, float32 (N, height, W, 1), 0 paper to 1 ink, and their frames.
+
+    Parameters
+    ----------
+    prepared : images (height, w_i), 255 ink, w_i a multiple of 4
+    height : that all of them must have
+    quantum : N, and the frames W / 4, are made multiples of this by adding paper
+    """
+    if not len(prepared):
+        raise InvalidValueError("prepared must hold at least one image, got none")
+    for image in prepared:
+        shape = image.shape
+        if len(shape) != 2 or shape[0] != height or not shape[1] or shape[1] % COLUMNS:
+            raise InvalidValueError(
+                f"prepared must hold images of {height} rows and a multiple of {COLUMNS} columns, "
+                f"got {shape}; make them with Recognizer.prepare"
+            )
+        if image.dtype != np.uint8:
+            raise InvalidValueError(
+                f"prepared must hold images of uint8, got {image.dtype}; make them with "
+                "Recognizer.prepare"
+            )
+    count = -(-len(prepared) // quantum) * quantum
+    step = COLUMNS * quantum
+    width = -(-max(image.shape[1] for image in prepared) // step) * step
+    images = np.zeros((count, height, width, 1), np.float32)
+    frames = np.full(count, 1, np.int32)
+    for i, image in enumerate(prepared):
+        images[i, :, : image.shape[1], 0] = image
+        frames[i] = image.shape[1] // COLUMNS
+    images *= np.float32(1 / 255)
+    return images, frames

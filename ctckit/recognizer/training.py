@@ -1,0 +1,261 @@
+"""Training: a schedule of batches for the network, with checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from ctckit.alphabet import Alphabet
+from ctckit.errors import InvalidValueError
+from ctckit.matrices import MatrixBatch
+from ctckit.metrics import ErrorCounts, count_errors
+from ctckit.recognizer.checkpoint import (
+    MODEL,
+    Row,
+    State,
+    check_arrays,
+    read_checkpoint,
+    read_curve,
+    write_checkpoint,
+    write_curve,
+)
+from ctckit.recognizer.models import Model, save_model
+from ctckit.recognizer.network import build_network, named_weights
+from ctckit.recognizer.preprocessing import Preprocessing
+from ctckit.recognizer.real import RealImages
+from ctckit.recognizer.recognizer import padded
+from ctckit.recognizer.samples import TrainingBatch
+from ctckit.recognizer.schedule import Schedule
+from ctckit.recognizer.shape import NetworkShape
+from ctckit.registry import load_decoder
+
+SAVE_SECONDS = 300
+"""A checkpoint is written so often at least, and at each evaluation."""
+VALIDATION_BATCH = 32
+
+
+class CTCNetwork(keras.Model):  # type: ignore[misc]
+    """The network with the CTC loss, per token of the batch's texts."""
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the loss; `x` is images and frames, `y` is tokens and their numbers."""
+        tokens, lengths = y
+        # The blank is said: -1 works on TensorFlow only.
+        losses = ops.ctc_loss(tokens, y_pred, lengths, x[1], mask_index=y_pred.shape[-1] - 1)
+        count = ops.cast(ops.maximum(ops.sum(lengths), 1), losses.dtype)
+        return ops.sum(losses) / count
+
+
+class Trainer:
+    """Trains a network, and keeps the best weights and a checkpoint in a folder.
+
+    Parameters
+    ----------
+    folder : gets ``model.safetensors``, ``checkpoint.safetensors`` and ``curve.csv``
+    alphabet, shape, preprocessing : of the model
+    schedule : how long
+    about : said in the model file
+    seed : of the first weights
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        alphabet: Alphabet,
+        shape: NetworkShape,
+        preprocessing: Preprocessing,
+        schedule: Schedule,
+        about: Mapping[str, Any],
+        seed: int = 0,
+    ) -> None:
+        self.folder = folder
+        self.alphabet = alphabet
+        self.shape = shape
+        self.preprocessing = preprocessing
+        self.schedule = schedule
+        self.about = dict(about)
+        self.state = State()
+        keras.utils.set_random_seed(seed)
+        network = build_network(shape)
+        self.model = CTCNetwork(network.inputs, network.outputs[0])
+        self._weights = named_weights(self.model)
+        self.optimizer = keras.optimizers.AdamW(
+            schedule.learning_rate, weight_decay=schedule.weight_decay, global_clipnorm=5.0
+        )
+        self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        on_jax = keras.backend.backend() == "jax"
+        # XLA on the CPU takes seconds for each new shape; JAX knows nothing else.
+        self.model.compile(optimizer=self.optimizer, jit_compile="auto" if on_jax else False)
+        self._quantum = 16 if on_jax else 1
+        self.optimizer.build(self.model.trainable_variables)
+
+    @property
+    def model_path(self) -> Path:
+        """Where the best model is written."""
+        return self.folder / MODEL
+
+    def step(self, batch: TrainingBatch) -> float:
+        """Learn from a batch; return its loss."""
+        images = batch.images[..., None] * np.float32(1 / 255)
+        loss = self.model.train_on_batch([images, batch.frames], [batch.tokens, batch.lengths])
+        return float(loss[0] if isinstance(loss, list | tuple) else loss)
+
+    def run(
+        self,
+        batches: Iterable[TrainingBatch],
+        validation: RealImages,
+        report: Callable[[Row], None],
+        on_images: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        """Train until the schedule ends.
+
+        Parameters
+        ----------
+        batches : without end
+        validation : images never trained on. Where there are none, the last weights are kept
+            instead of the best
+        report : is told of each evaluation, with the columns of the curve
+        on_images : told after each batch how many images it had
+
+        Raises
+        ------
+        InvalidValueError : the loss is no number any more; the folder cannot be written
+        """
+        state, schedule = self.state, self.schedule
+        write_curve(self.folder, read_curve(self.folder, state.images))
+        self.save_checkpoint()
+        began = time.monotonic() - state.seconds
+        losses: list[float] = []
+        due = schedule.next_evaluation(state.images)
+        saved = time.monotonic()
+        for batch in batches:
+            progress = schedule.progress(state.images, state.seconds)
+            self.optimizer.learning_rate = schedule.rate(progress)
+            losses.append(self.step(batch))
+            if not math.isfinite(losses[-1]):
+                raise self._diverged("loss", losses[-1])
+            state.images += len(batch.frames)
+            state.seconds = time.monotonic() - began
+            on_images(len(batch.frames))
+            done = schedule.progress(state.images, state.seconds) >= 1
+            if done or state.images >= due:
+                self._evaluate(float(np.mean(losses)), validation, report)
+                losses, due = [], schedule.next_evaluation(state.images)
+                saved = time.monotonic()
+            if done:
+                return
+            if time.monotonic() - saved > SAVE_SECONDS:
+                self.save_checkpoint()
+                saved = time.monotonic()
+
+    def _diverged(self, name: str, value: float) -> InvalidValueError:
+        return InvalidValueError(
+            f"{name} must be finite, got {value} after {self.state.images:,} images; run again "
+            "with a lower --learning-rate, which goes on from the last checkpoint"
+        )
+
+    def _evaluate(self, loss: float, validation: RealImages, report: Callable[[Row], None]) -> None:
+        state = self.state
+        counts = self.validate(validation)
+        known = counts.lines > 0
+        row: Row = {
+            "images": state.images,
+            "seconds": round(state.seconds, 1),
+            "loss": round(loss, 5),
+            "cer": round(counts.cer, 5) if known else None,
+            "exact": round(counts.exact, 5) if known else None,
+        }
+        if not known or state.best is None or counts.cer <= state.best:
+            state.best = counts.cer if known else None
+            save_model(self.model_path, self.current())
+        write_curve(self.folder, [*read_curve(self.folder, state.images - 1), row])
+        self.save_checkpoint()
+        report(row)
+
+    def current(self) -> Model:
+        """Return the model as it is now.
+
+        Raises
+        ------
+        InvalidValueError : a weight is no number any more
+        """
+        about = {**self.about, **asdict(self.state), "schedule": asdict(self.schedule)}
+        return Model(self.alphabet, self.shape, self.preprocessing, self._values(), about)
+
+    def _values(self) -> dict[str, Any]:
+        values = {name: np.asarray(value) for name, value in self._weights.items()}
+        for value in values.values():
+            if not np.isfinite(value).all():
+                raise self._diverged("weights", value[~np.isfinite(value)][0])
+        return values
+
+    def validate(self, images: RealImages) -> ErrorCounts:
+        """Return the errors of best path decoding on images."""
+        decoder = load_decoder("bestpath", self.alphabet)
+        prepared = [self.preprocessing.apply(image) for image in images.images]
+        order = sorted(range(len(prepared)), key=lambda i: prepared[i].shape[1])
+        counts = ErrorCounts()
+        for start in range(0, len(order), VALIDATION_BATCH):
+            part = order[start : start + VALIDATION_BATCH]
+            matrices = self._recognized([prepared[i] for i in part])
+            texts = decoder.decode_batch(matrices, threads=1).texts()
+            counts = counts + count_errors([images.texts[i] for i in part], texts)
+        return counts
+
+    def _recognized(self, prepared: list[Any]) -> MatrixBatch:
+        """Return the matrices that a `Recognizer` would make, without building another network."""
+        pixels, frames = padded(prepared, self.shape.height, self._quantum)
+        logits = np.asarray(self.model.predict_on_batch([pixels, frames]))
+        count = len(prepared)
+        return MatrixBatch.from_logits(logits[:count], self.alphabet, frames[:count])
+
+    def save_checkpoint(self) -> None:
+        """Write all that is needed to go on: weights, the optimizer's, and how far it is."""
+        arrays = {f"weights/{name}": value for name, value in self._values().items()}
+        for i, variable in enumerate(self.optimizer.variables):
+            arrays[f"optimizer/{i}"] = np.asarray(variable)
+        write_checkpoint(self.folder, arrays, self.state, self._settings())
+
+    def _settings(self) -> str:
+        """Return what must be the same to go on with a checkpoint, as JSON."""
+        settings = {
+            "tokens": self.alphabet.tokens,
+            "network": asdict(self.shape),
+            "preprocessing": asdict(self.preprocessing),
+        }
+        return json.dumps(settings, ensure_ascii=False)
+
+    def resume(self) -> bool:
+        """Go on with the folder's checkpoint; return whether there was one.
+
+        Raises
+        ------
+        InvalidValueError : the checkpoint is damaged, or of a training with other settings
+        """
+        found = read_checkpoint(self.folder, self._settings())
+        if found is None:
+            return False
+        arrays, self.state = found
+        variables = {f"weights/{name}": value for name, value in self._weights.items()}
+        variables |= {f"optimizer/{i}": one for i, one in enumerate(self.optimizer.variables)}
+        shapes = {name: tuple(variable.shape) or (1,) for name, variable in variables.items()}
+        check_arrays(self.folder, arrays, shapes)
+        for name, variable in variables.items():
+            variable.assign(arrays[name].reshape(variable.shape))
+        return True

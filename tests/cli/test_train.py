@@ -1,0 +1,270 @@
+"""The command train: its options, what it says, and how it ends. Most tests fake the network."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import ctckit.recognizer
+from ctckit.errors import InvalidValueError
+from ctckit.recognizer.checkpoint import CHECKPOINT, MODEL, State
+
+TEXTS = ["one", "two", "three", "four", "five", "six"]
+
+
+def draw(path, width=200):
+    image = np.full((40, width), 255, np.uint8)
+    cv2.putText(image, "abcdefgh", (5, 30), cv2.FONT_HERSHEY_SIMPLEX, 1, 0, 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), image)
+
+
+@pytest.fixture
+def data(folder):
+    """Six images with texts, in `folder`/data."""
+    for i in range(len(TEXTS)):
+        draw(folder / "data" / f"{i}.png")
+    rows = "".join(f"{i}.png,{text}\n" for i, text in enumerate(TEXTS))
+    (folder / "data" / "labels.csv").write_text("file,text\n" + rows)
+    return folder / "data"
+
+
+class FakeTrainer:
+    """Takes two batches, or one and is interrupted."""
+
+    made = None
+    begin = State()
+    interrupted = False
+
+    def __init__(self, folder, alphabet, shape, preprocessing, schedule, about, seed):
+        type(self).made = self
+        self.folder, self.schedule, self.about, self.seed = folder, schedule, about, seed
+        self.classes, self.state, self.saved = shape.classes, State(), 0
+        self.model_path = folder / MODEL
+
+    def resume(self):
+        self.state = State(**vars(self.begin))
+        return self.begin.images > 0
+
+    def save_checkpoint(self):
+        self.saved += 1
+
+    def run(self, batches, validation, report, on_images):
+        for batch in itertools.islice(batches, 1 if self.interrupted else 2):
+            self.state.images += len(batch.frames)
+            self.state.seconds += 60
+            on_images(len(batch.frames))
+        if self.interrupted:
+            os.kill(os.getpid(), signal.SIGTERM)
+            next(batches)
+        self.state.best = 0.25 if len(validation) else None
+        cer = (self.state.best, 0.5) if len(validation) else (None, None)
+        row = (self.state.images, self.state.seconds, 1.5, *cer)
+        report(dict(zip(("images", "seconds", "loss", "cer", "exact"), row, strict=True)))
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Put a trainer without a network in the place of the real one."""
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("needs ctckit[recognizer]")
+    training = types.ModuleType("ctckit.recognizer.training")
+    trainer = training.Trainer = type("Trainer", (FakeTrainer,), {})
+    devices = types.ModuleType("ctckit.recognizer.devices")
+
+    def choose(backend, device):
+        if device == "gpu":
+            raise InvalidValueError("device must be cpu where fake sees no GPU, got 'gpu'; buy one")
+        return "cpu"
+
+    devices.choose, devices.using = choose, contextlib.nullcontext
+    for name, module in (("training", training), ("devices", devices)):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(ctckit.recognizer, name, module, raising=False)
+    return trainer
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "training images must come from somewhere, got neither --data nor --synthetic; give"),
+        (["--synthetic"], "--fonts must be given with --synthetic, got none; name a folder of"),
+        (["--synthetic", "--fonts", "f"], "--words must be given with --synthetic where there is"),
+        (["--data", "d", "--fonts", "f"], "--fonts and --words must come with --synthetic, got"),
+        (["--data", "d", "--words", "w"], "--fonts and --words must come with --synthetic, got"),
+        (["--data", "d", "--images", "0"], "images must be an integer of at least 1, got"),
+        (["--data", "d", "--minutes", "0"], "minutes must be a number of at least 0"),
+        (["--data", "d", "--minutes", "inf"], "minutes must be a finite number, got inf; give"),
+        (["--data", "d", "--learning-rate", "nan"], "learning_rate must be a finite number, got"),
+        (["--data", "d", "--learning-rate", "-1"], "learning_rate must be a number of at least 0"),
+        (["--data", "d", "--synthetic-share", "2"], "synthetic_share must be a number from 0 to 1"),
+        (["--data", "d", "--validation-share", "1"], "validation_share must be a number from 0"),
+        (["--data", "d", "--evaluate-every", "0"], "evaluate_every must be an integer of at leas"),
+        (["--data", "d", "--batch-columns", "9"], "batch_columns must be an integer of at least 6"),
+        (["--data", "d", "--workers", "0"], "workers must be an integer of at least 1, got"),
+        (["--data", "d", "--device", "tpu"], "device must be one of auto, cpu, gpu, got 'tpu'"),
+        (["--data", "d", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, got"),
+        (["--data", "d", "--sed", "1"], "option must be one of ctckit train's, got '--sed'; did"),
+    ],
+)
+def test_wrong_usage(invoke, folder, args, message):
+    result = invoke("train", *args)
+    assert result.stderr.startswith(f"ctckit: error: {message}")
+    assert result.stderr.count("\n") == 1
+    assert result.exit_code == 2
+    assert list(folder.iterdir()) == []
+
+
+def test_what_it_says(invoke, fake, data):
+    result = invoke("train", "--data", "data", "--images", "100", "--validation-share", "0.2")
+    assert result.exit_code == 0, result.stderr
+    trainer = fake.made
+    images = trainer.state.images
+    assert result.stdout.splitlines() == [
+        "   images  minutes    loss     CER   exact",
+        f"{images:9,}      2.0  1.5000  0.2500  0.5000",
+    ]
+    assert result.stderr.splitlines() == [
+        "ctckit: 5 images to train on, 1 to validate on, 13 characters",
+        f"ctckit: {images} images in 2.0 minutes, best CER 0.2500; the model is 'model/{MODEL}'",
+    ]
+    assert trainer.about["data"] == ["data"]
+    assert trainer.classes == 14
+
+
+def test_all_options(invoke, fake, data, folder, make_font):
+    make_font(folder / "fonts" / "plain.ttf", "abcdefghijklmnopqrstuvwxyz ")
+    (folder / "words.txt").write_text("apple\nΩ\n")
+    args = ["--synthetic", "--fonts", "fonts", "--words", "words.txt", "--words", "words.txt"]
+    args += ["--synthetic-share", "0.9", "--output", "out/m", "--images", "50", "--minutes", "3"]
+    args += ["--evaluate-every", "7", "--learning-rate", "0.01", "--validation-share", "0"]
+    args += ["--batch-columns", "900", "--workers", "2", "--device", "cpu", "--seed", "4"]
+    result = invoke("train", "--data", "data", *args)
+    assert result.exit_code == 0, result.stderr
+    made = fake.made
+    schedule = made.schedule
+    assert (schedule.images, schedule.minutes, schedule.every) == (50, 3.0, 7)
+    assert (schedule.learning_rate, made.seed, made.folder) == (0.01, 4, Path("out/m"))
+    assert made.about["fonts"] == ["plain"]
+    assert (made.about["synthetic_share"], made.about["columns"]) == (0.9, 900)
+    lines = result.stderr.splitlines()
+    assert lines[0] == (
+        "ctckit: warning: left out 1 of the words of 'words.txt', whose characters no font has"
+    )
+    assert lines[2].startswith("ctckit: 6 images to train on, and drawn ones, 0 to validate on, ")
+    assert ", no images to validate on, so these are the last weights; the model is" in lines[3]
+    assert result.stdout.splitlines()[1].endswith("1.5000       -       -")
+
+
+def test_what_is_left_out_is_named(invoke, fake, data):
+    for i in range(11):
+        draw(data / f"narrow{i}.png", 30)
+    draw(data / "unlabelled.png")
+    (data / "broken.png").write_bytes(b"no image")
+    with (data / "labels.csv").open("a") as file:
+        file.writelines(f"narrow{i}.png,much too long a text\n" for i in range(11))
+        file.write("broken.png,x\ngone.png,y\n")
+    result = invoke("train", "--data", "data", "--images", "9")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith(
+        "ctckit: warning: left out 1 image that cannot be read: image must be PNG, JPEG or"
+    )
+    assert lines[1] == "ctckit: warning: left out 1 image without a text"
+    assert lines[2] == "ctckit: warning: 1 texts have no image: gone.png"
+    named = ", ".join(f"narrow{i}.png" for i in range(10))
+    assert lines[3] == (
+        f"ctckit: warning: left out 11 images too narrow for the text: {named}, ..."
+    )
+
+
+def test_interrupted(invoke, fake, data, monkeypatch):
+    monkeypatch.setattr(fake, "interrupted", True)
+    result = invoke("train", "--data", "data")
+    assert result.exit_code == 130
+    made = fake.made
+    assert made.saved == 1
+    assert result.stderr.splitlines()[-1] == (
+        f"ctckit: interrupted after {made.state.images} images; the checkpoint is written, run the "
+        "command again to go on"
+    )
+
+
+def test_going_on_and_the_end(invoke, fake, data, monkeypatch):
+    monkeypatch.setattr(fake, "begin", State(40, 60.0, 0.5))
+    result = invoke("train", "--data", "data", "--images", "60")
+    assert result.exit_code == 0, result.stderr
+    assert "ctckit: going on after 40 images with the checkpoint in 'model'" in result.stderr
+    result = invoke("train", "--data", "data", "--images", "40")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "ctckit: error: output must be a new folder, or one whose training can go on, got 'model', "
+        "whose training has ended after 40 images and 1.0 minutes; raise --images or --minutes, or "
+        "choose another folder"
+    )
+
+
+def test_errors_that_end_it(invoke, fake, data, folder, make_font):
+    make_font(folder / "fonts" / "plain.ttf", "abc")
+    (folder / "empty.txt").write_text("\n")
+    (folder / "greek.txt").write_text("Ω\n")
+    (folder / "file").write_text("x")
+    (folder / "mine").mkdir()
+    (folder / "mine" / MODEL).write_text("x")
+    drawn = ["--synthetic", "--fonts", "fonts", "--words"]
+    for args, message in [
+        (["--data", "none"], "folder must be an existing folder, got 'none'; check the path"),
+        (["--data", "fonts"], "folder must hold images (.jpeg, .jpg, .png, .tif, .tiff), got no"),
+        (["--data", "data", "--data", "data"], "data must hold each image once, got 'data/0.png'"),
+        ([*drawn, "none.txt"], "words must be a file that exists, got 'none.txt'; check the pa"),
+        ([*drawn, "empty.txt"], "words must hold at least one word, got none in 'empty.txt'; wr"),
+        ([*drawn, "greek.txt"], "fonts must have the characters of a word, got none for 'greek"),
+        (["--data", "data", "--device", "gpu"], "device must be cpu where fake sees no GPU, got"),
+        (["--data", "data", "--output", "file"], "output must be a folder, got the file 'file'; c"),
+        (["--data", "data", "--output", "mine"], "output must be new or hold a checkpoint, got 'm"),
+    ]:
+        result = invoke("train", *args)
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"ctckit: error: {message}")
+        assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.xdist_group("keras")
+def test_really(data, folder):
+    """The command itself: interrupted, gone on with, to a model that can be read."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("needs ctckit[recognizer]")
+    command = [sys.executable, "-m", "ctckit", "train", "--data", "data", "--device", "cpu"]
+    command += ["--validation-share", "0.2", "--batch-columns", "400", "--evaluate-every", "4"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([*command, "--images", "100000"], cwd=folder, **pipes)
+    rows = [process.stdout.readline() for _ in range(2)]
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, errors
+    assert rows[0] == "   images  minutes    loss     CER   exact\n"
+    assert "the checkpoint is written, run the command again to go on\n" in errors
+    done = int(errors.split("interrupted after ")[1].split()[0])
+    again = subprocess.run(
+        [*command, "--images", str(done + 4)], cwd=folder, timeout=90, check=False, **pipes
+    )
+    assert again.returncode == 0, again.stderr
+    lines = again.stderr.splitlines()
+    assert lines[1] == f"ctckit: going on after {done} images with the checkpoint in 'model'"
+    assert lines[2].endswith(f"the model is 'model/{MODEL}'")
+    assert len(lines) == 3
+    assert {one.name for one in (folder / "model").iterdir()} == {MODEL, CHECKPOINT, "curve.csv"}
+    from ctckit.recognizer.models import read_model
+
+    assert set(read_model(folder / "model" / MODEL).alphabet.tokens) == {*"".join(TEXTS), ""}
