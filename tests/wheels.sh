@@ -11,8 +11,9 @@ done
 "$work/venv/bin/python" -m pip install --quiet "$work"/dist/*.whl
 cp corpora/lines/make_matrices.py corpora/lines/lines.txt corpora/lines/corpus.txt "$work"
 cd "$work"
-unzip -l dist/ctckit-*.whl | grep -q ctckit/py.typed
-unzip -l dist/ctckit-*.whl | grep -q ctckit/recognizer/models/default.safetensors
+unzip -l dist/ctckit-*.whl > listing  # no pipe: grep -q would end it early, which counts as failure
+grep -q ctckit/py.typed listing
+grep -q ctckit/recognizer/models/default.safetensors listing
 venv/bin/python make_matrices.py dump
 # A command that needs an extra which is not there names it.
 mkdir images
