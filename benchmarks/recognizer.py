@@ -112,6 +112,12 @@ def cost_of(arguments: list[str]) -> tuple[float, float, float]:
     return usage.ru_utime + usage.ru_stime, time.perf_counter() - began, usage.ru_maxrss / 1024
 
 
+def dump_command(images: Path, output: Path) -> list[str]:
+    """Return the arguments of a dump of a folder, on the CPU."""
+    command = [str(Path(sys.executable).with_name("ctckit")), "dump", "--images", str(images)]
+    return [*command, "--output", str(output), "--overwrite", "--device", "cpu"]
+
+
 def command_case(count: int) -> Row:
     """Time `ctckit dump` as a whole, and a program that only reads, scales and runs SimpleHTR's."""
     row: Row = {"images": count}
@@ -121,17 +127,7 @@ def command_case(count: int) -> Row:
             folder.mkdir()
             many_images(folder, number)
         commands = {
-            "ctckit": lambda folder: [
-                str(Path(sys.executable).with_name("ctckit")),
-                "dump",
-                "--images",
-                str(folder),
-                "--output",
-                str(Path(work, "dump")),
-                "--overwrite",
-                "--device",
-                "cpu",
-            ],
+            "ctckit": lambda folder: dump_command(folder, Path(work, "dump")),
             "SimpleHTR": lambda folder: [sys.executable, __file__, "--peer", str(folder)],
         }
         for name, command in commands.items():
@@ -158,19 +154,7 @@ def memory_case(count: int) -> list[Row]:
             folder = Path(work, str(number))
             folder.mkdir()
             many_images(folder, number)
-            command = [
-                str(Path(sys.executable).with_name("ctckit")),
-                "dump",
-                "--images",
-                str(folder),
-                "--output",
-                str(Path(work, "dump")),
-                "--overwrite",
-                "--device",
-                "cpu",
-                "--store",
-                "float16",
-            ]
+            command = [*dump_command(folder, Path(work, "dump")), "--store", "float16"]
             cpu, wall, memory = cost_of(command)
             rows.append(
                 {

@@ -17,7 +17,7 @@ from ctckit.decoders.options import Option
 
 if TYPE_CHECKING:
     from ctckit.recognizer.dumping import ImageDump
-    from ctckit.recognizer.images import ImageFile
+    from ctckit.recognizer.folders import ImageFile
     from ctckit.recognizer.recognizer import Recognizer
     from ctckit.recognizer.references import ImageReferences
 
@@ -113,7 +113,7 @@ def dump(
     from ctckit.recognizer.extras import require_recognizer
 
     require_recognizer()
-    from ctckit.recognizer.images import find_images
+    from ctckit.recognizer.folders import find_images
     from ctckit.recognizer.references import find_references
 
     _check_output(context, output, csv, overwrite)

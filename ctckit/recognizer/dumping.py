@@ -24,7 +24,8 @@ from ctckit.dumps.matrix_csv import check_csv_folder, ids_of_csv_folder, write_c
 from ctckit.errors import DumpError, InvalidValueError
 from ctckit.matrices import MatrixBatch
 from ctckit.parallel import count_threads
-from ctckit.recognizer.images import ImageFile, InvalidImageError, read_content, read_image
+from ctckit.recognizer.folders import ImageFile
+from ctckit.recognizer.images import InvalidImageError, read_content, read_image
 from ctckit.recognizer.windows import Broken, Prepared, Readers, batches, windows
 
 if TYPE_CHECKING:

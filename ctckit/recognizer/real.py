@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctckit.errors import InvalidValueError, NotFoundError
-from ctckit.recognizer.images import ImageFile, InvalidImageError, find_images, read_image
+from ctckit.recognizer.folders import ImageFile, find_images
+from ctckit.recognizer.images import InvalidImageError, read_image
 from ctckit.recognizer.preprocessing import UInt8Array, shrunk
 from ctckit.recognizer.references import find_references
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctckit.errors import InvalidValueError
-from ctckit.recognizer.images import ImageFile, walk_folders
+from ctckit.recognizer.folders import ImageFile, walk_folders
 from ctckit.references import read_references, read_text
 
 LABELS = "labels.csv"

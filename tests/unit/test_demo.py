@@ -13,7 +13,8 @@ from ctckit.metrics import count_errors
 
 pytest.importorskip("cv2", reason="the recognizer is not installed")
 
-from ctckit.recognizer.images import find_images, read_image
+from ctckit.recognizer.folders import find_images
+from ctckit.recognizer.images import read_image
 from ctckit.recognizer.references import find_references
 
 CORPORA = Path(__file__).resolve().parents[2] / "corpora"

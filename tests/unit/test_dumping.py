@@ -20,7 +20,7 @@ from ctckit.dumps.declared import RequestError
 from ctckit.errors import InvalidValueError
 from ctckit.recognizer import dumping, windows
 from ctckit.recognizer.dumping import ImageDump, NoReadableImageError, check_output, dump_images
-from ctckit.recognizer.images import find_images
+from ctckit.recognizer.folders import find_images
 
 HEIGHT = 8
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ctckit.errors import CtckitError, InvalidValueError, NotFoundError
-from ctckit.recognizer.images import find_images
+from ctckit.recognizer.folders import find_images
 from ctckit.recognizer.references import ImageReferences, find_references
 from ctckit.references import read_references
 

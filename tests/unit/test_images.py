@@ -23,14 +23,8 @@ from PIL import Image, ImageCms
 from ctckit import CtckitError
 from ctckit.errors import InvalidValueError, NotFoundError
 from ctckit.recognizer import images as module
-from ctckit.recognizer.images import (
-    IMAGE_SUFFIXES,
-    MAX_PIXELS,
-    ImageFile,
-    InvalidImageError,
-    find_images,
-    read_image,
-)
+from ctckit.recognizer.folders import IMAGE_SUFFIXES, ImageFile, find_images
+from ctckit.recognizer.images import MAX_PIXELS, InvalidImageError, read_image
 
 Array = npt.NDArray[Any]
 HANDWRITING = Path(__file__).parents[2].parent / "shared" / "handwriting" / "test"
