@@ -17,7 +17,7 @@ import pytest
 from ctckit import Alphabet, DumpError, MatrixBatch, open_dump
 from ctckit.dumps.declared import RequestError
 from ctckit.errors import InvalidValueError
-from ctckit.recognizer import dumping, windows
+from ctckit.recognizer import dumping, reading, windows
 from ctckit.recognizer.dumping import ImageDump, NoReadableImageError, check_output, dump_images
 from ctckit.recognizer.images import find_images
 
@@ -379,7 +379,7 @@ def test_files_that_are_too_large(
 
     run(folder, output)
     if reason == "memory":
-        monkeypatch.setattr(dumping, "read_image", too_little)
+        monkeypatch.setattr(reading, "read_image", too_little)
         draw(folder / "huge.png")
         rule = "image must fit in memory, got "
     else:

@@ -1,0 +1,117 @@
+"""The command `validate`: how well a model reads images whose texts are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ctckit.cli.decoding import (
+    DecoderCommand,
+    decoder_name,
+    decoder_option,
+    given_options,
+    make_decoder,
+)
+from ctckit.cli.errors import FAILED, Failure, say
+from ctckit.cli.images import (
+    BATCH_SIZE,
+    NAMED,
+    PATH,
+    device_option,
+    model_option,
+    tell_broken,
+    tell_names,
+)
+from ctckit.cli.options import click_option
+from ctckit.cli.progress import progress
+from ctckit.cli.tables import print_table
+
+
+@click.command("validate", cls=DecoderCommand, short_help="Error rates of a model on images.")
+@click.option(
+    "--data",
+    type=PATH,
+    metavar="DIR",
+    required=True,
+    help="Folder of images with texts (labels.csv, or NAME.gt.txt beside an image); sub-folders "
+    "too.",
+)
+@click.pass_context
+def validate(
+    context: click.Context,
+    /,
+    data: Path,
+    model: Path | None,
+    device: str,
+    batch_size: int | None,
+    **options: Any,
+) -> None:
+    """Read images whose texts are known, and write how many errors there are.
+
+    CER and WER are the errors among all characters and words, exact the share of images without
+    one. Characters that the model's alphabet lacks are counted and named; each is an error.
+    Images without a text are left out.
+
+    An image that cannot be read is named and left out, and the exit code is then 1.
+    """
+    given = given_options(context, options)
+    from ctckit.recognizer import engines
+
+    engines.choose(device)
+    from ctckit.recognizer import validation
+    from ctckit.recognizer.images import find_images
+    from ctckit.recognizer.recognizer import Recognizer
+    from ctckit.recognizer.references import find_references
+
+    images = find_images(data)
+    found = find_references(data, images)
+    if found.without_image:
+        tell_names("texts without an image", found.without_image)
+    images = validation.labelled(images, found.texts, data)
+    if found.without_text:
+        tell_names("images without a text", found.without_text)
+    recognizer = Recognizer.load(model, device)
+    decoder = make_decoder(context, recognizer.alphabet, given)
+    _tell_lacking(validation.lacking(found.texts.values(), recognizer.alphabet))
+    with progress("validate", len(images), unit="images") as advance:
+        done = validation.validate(
+            images,
+            found.texts,
+            recognizer,
+            decoder,
+            batch_size=batch_size or BATCH_SIZE.default,
+            on_images=advance,
+        )
+    tell_broken(done.broken)
+    errors = done.errors
+    if not errors.lines:
+        raise Failure(
+            f"images must be readable, got {len(done.broken):,} broken ones and no other; check "
+            "the files"
+        )
+    rates = [f"{rate:.4f}" for rate in (errors.cer, errors.wer, errors.exact)]
+    row = [decoder_name(context), f"{errors.lines}", *rates]
+    print_table(["decoder", "images", "CER", "WER", "exact"], [row], right=4)
+    if done.broken:
+        context.exit(FAILED)
+
+
+validate.params[1:1] = [decoder_option(), model_option(), device_option()]
+validate.params += [click_option(BATCH_SIZE)]
+
+
+def _tell_lacking(counts: Mapping[str, int]) -> None:
+    """Count and name the characters that the model cannot write."""
+    if not counts:
+        return
+    named = ", ".join(f"{char!r} ({count:,})" for char, count in list(counts.items())[:NAMED])
+    more = ", ..." if len(counts) > NAMED else ""
+    total = sum(counts.values())
+    what = "character" if len(counts) == 1 else "characters"
+    say(
+        f"warning: the model's alphabet lacks {len(counts):,} {what} of the texts, found "
+        f"{total:,} times: {named}{more}"
+    )
