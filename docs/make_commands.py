@@ -16,8 +16,10 @@ HELPS = (
     ("decode", "--decoder", "wordbeamsearch"),
     ("bench",),
     ("convert",),
+    ("read",),
     ("dump",),
     ("train",),
+    ("validate",),
     ("decoders",),
     ("decoders", "check"),
 )

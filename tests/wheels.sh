@@ -17,7 +17,7 @@ venv/bin/python make_matrices.py dump
 # A command that needs an extra which is not there names it.
 mkdir images
 if venv/bin/ctckit dump --images images 2> missing; then exit 1; fi
-grep -q "pip install 'ctckit\[recognizer\]'" missing
+grep -q "pip install 'ctckit\[onnx\]'" missing
 venv/bin/ctckit decoders check
 venv/bin/ctckit bench dump --corpus corpus.txt
 venv/bin/python -c "

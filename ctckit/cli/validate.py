@@ -113,5 +113,5 @@ def _tell_lacking(counts: Mapping[str, int]) -> None:
     what = "character" if len(counts) == 1 else "characters"
     say(
         f"warning: the model's alphabet lacks {len(counts):,} {what} of the texts, found "
-        f"{total:,} times: {named}{more}"
+        f"{total:,} {'time' if total == 1 else 'times'}: {named}{more}"
     )

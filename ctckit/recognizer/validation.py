@@ -51,9 +51,10 @@ def labelled(
     """
     found = [image for image in images if image.id in texts]
     if not found:
+        count = "1 image" if len(images) == 1 else f"{len(images):,} images"
         raise InvalidValueError(
-            f"images to validate on must have texts, got none for the {len(images):,} in "
-            f"'{folder}'; add a labels.csv (file,text), or NAME.gt.txt beside each image"
+            f"images to validate on must have texts, got none for {count} in '{folder}'; "
+            "add a labels.csv (file,text), or NAME.gt.txt beside each image"
         )
     return found
 
