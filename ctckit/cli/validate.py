@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +28,9 @@ from ctckit.cli.images import (
 from ctckit.cli.options import click_option
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from ctckit.recognizer.validation import Validation
 
 
 @click.command("validate", cls=DecoderCommand, short_help="Error rates of a model on images.")
@@ -86,15 +89,7 @@ def validate(
             on_images=advance,
         )
     tell_broken(done.broken)
-    errors = done.errors
-    if not errors.lines:
-        raise Failure(
-            f"images must be readable, got {len(done.broken):,} broken ones and no other; check "
-            "the files"
-        )
-    rates = [f"{rate:.4f}" for rate in (errors.cer, errors.wer, errors.exact)]
-    row = [decoder_name(context), f"{errors.lines}", *rates]
-    print_table(["decoder", "images", "CER", "WER", "exact"], [row], right=4)
+    _tell_rates(decoder_name(context), done)
     if done.broken:
         context.exit(FAILED)
 
@@ -115,3 +110,15 @@ def _tell_lacking(counts: Mapping[str, int]) -> None:
         f"warning: the model's alphabet lacks {len(counts):,} {what} of the texts, found "
         f"{total:,} {'time' if total == 1 else 'times'}: {named}{more}"
     )
+
+
+def _tell_rates(decoder: str, done: Validation) -> None:
+    errors = done.errors
+    if not errors.lines:
+        raise Failure(
+            f"images must be readable, got {len(done.broken):,} broken ones and no other; check "
+            "the files"
+        )
+    rates = [f"{rate:.4f}" for rate in (errors.cer, errors.wer, errors.exact)]
+    row = [decoder, f"{errors.lines}", *rates]
+    print_table(["decoder", "images", "CER", "WER", "exact"], [row], right=4)
