@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -16,14 +12,14 @@ import click
 from ctckit.cli.errors import FAILED, Interrupted, say, wrong_usage
 from ctckit.cli.images import (
     BATCH_SIZE,
-    PATH,
     device_option,
     images_text,
     model_option,
     tell_broken,
     tell_names,
 )
-from ctckit.cli.options import THREADS, click_option
+from ctckit.cli.interrupts import Interrupts, taken_signals
+from ctckit.cli.options import PATH, THREADS, click_option
 from ctckit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -95,7 +91,8 @@ def dump(
     command goes on where it stopped: images that are in the dump are passed over. Where one of
     them is gone or has changed, or its text has, the dump has to be made anew with --overwrite.
     With --overwrite the old dump stays until the new one is complete, and a run that is
-    interrupted begins anew.
+    interrupted begins anew. A folder in --csv that ctckit has written from the dump is replaced
+    when the dump is gone on with.
 
     An image that cannot be read is named and left out, and the exit code is then 1.
     """
@@ -109,7 +106,7 @@ def dump(
     images = find_images(folder)
     found = find_references(folder, images, references)
     _tell_missing(found, len(images))
-    with _interrupts(goes_on=not overwrite) as interrupts:
+    with taken_signals() as interrupts:
         from ctckit.recognizer import dumping
         from ctckit.recognizer.recognizer import Recognizer
 
@@ -117,11 +114,15 @@ def dump(
         interrupts.check()
         given = {name: value for name, value in options.items() if value is not None}
         given |= {"texts": found.texts, "overwrite": overwrite}
-        done = _dump(images, recognizer, output, interrupts, given)
+        try:
+            done = _dump(images, recognizer, output, interrupts, given)
+        except KeyboardInterrupt:
+            if overwrite or not dumping.holds_matrices(output):
+                raise
+            raise _GoesOn("what is written stays, run the command again to go on") from None
         if csv is not None:
-            interrupts.check()
-            dumping.write_csv_folder(output, csv, overwrite)
-    _tell(done, output)
+            _write_csv(output, csv, overwrite, interrupts)
+    _tell(done, output, csv)
     if done.broken:
         context.exit(FAILED)
 
@@ -145,7 +146,7 @@ def _dump(
     images: Sequence[ImageFile],
     recognizer: Recognizer,
     output: Path,
-    interrupts: _Interrupts,
+    interrupts: Interrupts,
     options: dict[str, Any],
 ) -> ImageDump:
     """Make the dump, say how far it is, and name the images that are broken."""
@@ -161,6 +162,20 @@ def _dump(
     return done
 
 
+def _write_csv(output: Path, csv: Path, overwrite: bool, interrupts: Interrupts) -> None:
+    """Write the folder of CSV files of a dump that is complete."""
+    from ctckit.recognizer.dumping import write_csv_folder
+
+    try:
+        interrupts.check()
+        write_csv_folder(output, csv, overwrite)
+    except KeyboardInterrupt:
+        again = ", without --overwrite," if overwrite else ""
+        raise _GoesOn(
+            f"the dump '{output}' is complete, run the command again{again} for '{csv}'"
+        ) from None
+
+
 def _tell_missing(found: ImageReferences, count: int) -> None:
     """Count and name the texts without images, and the other way round."""
     if found.without_image:
@@ -171,12 +186,14 @@ def _tell_missing(found: ImageReferences, count: int) -> None:
         tell_names("images without a text", found.without_text)
 
 
-def _tell(done: ImageDump, output: Path) -> None:
+def _tell(done: ImageDump, output: Path, csv: Path | None) -> None:
     """Say in one line what was done."""
+    files = "" if csv is None else f", CSV files in '{csv}'"
     if done.images == done.already and not done.broken:
-        say(f"nothing to do: {images_text(done.images)} already in '{output}'")
+        start = "nothing to do: " if csv is None else ""
+        say(f"{start}{images_text(done.images)} already in '{output}'{files}")
         return
-    said = f"{images_text(done.images)} in '{output}'"
+    said = f"{images_text(done.images)} in '{output}'{files}"
     if done.without_text:
         said += f" ({done.without_text:,} with no text)"
     if done.already:
@@ -188,83 +205,12 @@ def _tell(done: ImageDump, output: Path) -> None:
 
 
 class _GoesOn(Interrupted):
-    """Ends the command after ctrl-C, when the next run goes on from there."""
+    """Ends the command after ctrl-C, when something is done that the next run need not do."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""
-        say(f"{self.message}; what is written stays, run the command again to go on")
-
-
-class _Interrupts:
-    """Takes ctrl-C and SIGTERM: at once, or while a dump is written at the next good moment.
-
-    A second one is taken at once in any case. What is raised at once may be lost, as in a callback
-    of the garbage collector, which JAX has; so it is asked for again by `check`.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self.began = False
-        self._waits = False
-
-    def __call__(self, number: int, frame: object) -> None:
-        at_once = self.asked or not self._waits
-        self.asked = True
-        if at_once:
-            raise KeyboardInterrupt
-
-    def check(self) -> None:
-        """Raise KeyboardInterrupt if there was a signal."""
-        if self.asked:
-            raise KeyboardInterrupt
-
-    @contextmanager
-    def at(self, advance: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
-        """Give a function that does what `advance` does, and is a good moment."""
-
-        def on_images(count: int) -> None:
-            advance(count)
-            self.check()
-
-        self.began = self._waits = True
-        try:
-            yield on_images
-        finally:
-            self._waits = False
-
-
-@contextmanager
-def _interrupts(*, goes_on: bool) -> Iterator[_Interrupts]:
-    """Handle signals inside, and turn them into one line."""
-    interrupts = _Interrupts()
-    before = {}
-    unraisable = sys.unraisablehook
-    sys.unraisablehook = _quiet_interrupts(unraisable)
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # as under nohup
-                before[number] = signal.signal(number, interrupts)
-    try:
-        yield interrupts
-    except KeyboardInterrupt:
-        if goes_on and interrupts.began:
-            raise _GoesOn from None
-        raise
-    except Exception:
-        if interrupts.asked and not interrupts.began:  # modules fail oddly when interrupted
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        sys.unraisablehook = unraisable
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _quiet_interrupts(hook: Callable[[Any], object]) -> Callable[[Any], None]:
-    """Return a `sys.unraisablehook` that says nothing of a KeyboardInterrupt that was lost."""
-
-    def unraisable(told: Any) -> None:
-        if not issubclass(told.exc_type, KeyboardInterrupt):
-            hook(told)
-
-    return unraisable
+        say(f"{self.message}; {self.what}")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from ctckit.cli.errors import say
+from ctckit.cli.options import PATH
 from ctckit.decoders.options import Option
 
 NAMED = 10
 """Images without texts, and texts without images, are all counted, and so many of them named."""
-PATH = click.Path(path_type=Path)
 BATCH_SIZE = Option(
     "batch_size",
     int,

@@ -43,6 +43,25 @@ class DeclaredType(click.ParamType):  # type: ignore[type-arg]
             raise click.UsageError(str(error), ctx) from error
 
 
+class GivenPath(click.ParamType):  # type: ignore[type-arg]
+    """A path that is not empty: a Path would take that for the current folder."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or end with wrong usage."""
+        text = os.fspath(value)
+        if not text:
+            flag = max(param.opts, key=len) if param is not None else "path"
+            raise click.UsageError(
+                f"{flag.lstrip('-')} must be a path, got ''; write . for the current folder", ctx
+            )
+        return Path(text)
+
+
+PATH = GivenPath()
+
+
 class OutputPath(click.ParamType):  # type: ignore[type-arg]
     """The path of a file to be written, which no slash may follow."""
 

@@ -13,7 +13,8 @@ import click
 
 from ctckit.cli.decoding import DecoderCommand, decoder_option, given_options, make_decoder
 from ctckit.cli.errors import FAILED
-from ctckit.cli.images import PATH, model_option, tell_broken
+from ctckit.cli.images import model_option, tell_broken
+from ctckit.cli.options import PATH
 from ctckit.cli.output import Rows
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import escape

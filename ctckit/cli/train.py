@@ -12,6 +12,7 @@ import click
 
 from ctckit.cli.errors import Interrupted, say
 from ctckit.cli.interrupts import Interrupts, taken_signals
+from ctckit.cli.options import PATH
 from ctckit.cli.progress import progress
 from ctckit.errors import InvalidValueError
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 NAMED = 10
 """Images that cannot be used are all counted, and so many of them named."""
-PATH = click.Path(path_type=Path)
 
 
 @click.command("train", short_help="Train a recognizer on images with texts.")
@@ -173,11 +173,13 @@ def train(
             from ctckit.recognizer import devices
 
             device = devices.choose(backend, options["device"])
+        interrupts.check()
         found = read_data(recipe)
         _tell_data(found)
         with devices.using(device):
             with without_chatter():
                 trainer = _trainer(recipe, found, output, options)
+            interrupts.check()
             _run(trainer, recipe, found, options["workers"], interrupts)
     _tell_end(trainer)
 

@@ -19,13 +19,12 @@ from ctckit.cli.errors import FAILED, Failure, say
 from ctckit.cli.images import (
     BATCH_SIZE,
     NAMED,
-    PATH,
     device_option,
     model_option,
     tell_broken,
     tell_names,
 )
-from ctckit.cli.options import click_option
+from ctckit.cli.options import PATH, click_option
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,8 +91,37 @@ def check_destination(path: Path, overwrite: bool, is_ours: Callable[[str], bool
         )
 
 
+def lock_folder(folder: Path) -> int | None:
+    """Open a folder and keep other runs out of it, until the descriptor is closed.
+
+    A lock that is gone with its process; None where the system or the file system knows none.
+
+    Raises
+    ------
+    BlockingIOError : another run has it
+    OSError : the folder cannot be opened
+    """
+    if os.name != "posix":
+        return None
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 class StagedFolder:
     """A folder that is filled beside its destination and takes the name when complete.
+
+    One run at a time: who has made the folder beside the destination, or found it left behind,
+    locks it, and nobody else deletes it. What has no lock is taken as left behind.
 
     Parameters
     ----------
@@ -103,9 +133,37 @@ class StagedFolder:
         self._destination = path.resolve()
         self._is_ours = is_ours
         self.path = self._beside("partial")
+        self._is_held = False
+        self._unlock: Callable[[], object] = lambda: None
         with disk_errors(path):
-            self._remove(self.path)
-            self.path.mkdir(parents=True)
+            self._take(path)
+
+    def _take(self, path: Path) -> None:
+        """Make or take over the folder, empty and locked."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = True
+        try:
+            self.path.mkdir()
+        except FileExistsError:
+            is_new = False
+        try:
+            descriptor = lock_folder(self.path)
+            if descriptor is not None:
+                self._unlock = weakref.finalize(self, os.close, descriptor)
+                # What was locked may have been deleted, or given its name, just before.
+                if not os.path.samestat(os.fstat(descriptor), self.path.lstat()):
+                    raise BlockingIOError
+        except (BlockingIOError, FileNotFoundError):
+            self._unlock()
+            raise DumpError(
+                f"output folder must be written by one run at a time, got '{path}', which another "
+                "is writing; wait for it, or choose another"
+            ) from None
+        if not is_new:
+            check_destination(self.path, True, self._is_ours)
+            for name in names_in(self.path):
+                (self.path / name).unlink()
+        self._is_held = True
 
     def _beside(self, ending: str) -> Path:
         return self._destination.with_name(f".{self._destination.name}.{ending}")
@@ -123,17 +181,24 @@ class StagedFolder:
             self._remove(old)
             if destination.exists():
                 check_destination(destination, True, self._is_ours)
-                destination.rename(old)
             try:
+                if destination.exists():
+                    destination.rename(old)
                 self.path.rename(destination)
-            except OSError:
-                if old.exists():
+            except BaseException:
+                if old.exists() and not destination.exists():
                     old.rename(destination)
                 raise
+            self._is_held = False
+            self._unlock()
             sync_folder(destination.parent)
             self._remove(old)
 
     def discard(self) -> None:
-        """Delete what was written."""
+        """Delete what was written, unless it has its name."""
+        if not self._is_held:
+            return
+        self._is_held = False
         with contextlib.suppress(OSError, DumpError):
             self._remove(self.path)
+        self._unlock()

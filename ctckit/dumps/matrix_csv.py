@@ -15,7 +15,7 @@ from ctckit.alphabet import Alphabet
 from ctckit.dumps.declared import Declared, grouped
 from ctckit.dumps.files import StagedFolder, check_destination, disk_errors, names_in, sync_folder
 from ctckit.dumps.store import DumpBatch
-from ctckit.errors import InvalidValueError
+from ctckit.errors import CtckitError, InvalidValueError
 from ctckit.references import read_json_lines, read_text
 
 ALPHABET_FILE = "alphabet.json"
@@ -148,6 +148,20 @@ def check_csv_folder(path: Path, overwrite: bool) -> None:
     check_destination(path, overwrite, _is_ours)
 
 
+def ids_of_csv_folder(path: Path) -> set[str] | None:
+    """Return the ids in a folder that `write_csv` made; None for a folder with anything else."""
+    names = set(names_in(path)) - {ALPHABET_FILE}
+    if REFERENCES_FILE not in names or not (path / ALPHABET_FILE).is_file():
+        return None
+    try:
+        index = _read_index(path / REFERENCES_FILE)
+    except CtckitError:
+        return None
+    if not names <= {REFERENCES_FILE, *(f"{name}.csv" for name in index)}:
+        return None
+    return {id for id, _ in index.values()}
+
+
 def write_csv(
     path: Path, alphabet: Alphabet, batches: Iterable[DumpBatch], overwrite: bool = False
 ) -> None:
@@ -160,7 +174,7 @@ def write_csv(
 
     Raises
     ------
-    DumpError : `path` holds something else, or cannot be written
+    DumpError : `path` holds something else, cannot be written, or another run is writing it
     """
     check_csv_folder(path, overwrite)
     staged = StagedFolder(path, _is_ours)

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from ctckit.dumps import DumpWriter, open_dump
 from ctckit.dumps.declared import RequestError
-from ctckit.dumps.files import check_destination, disk_errors, names_in
-from ctckit.dumps.manifest import MANIFEST, is_dump_file, is_temporary
-from ctckit.dumps.matrix_csv import check_csv_folder, write_csv
+from ctckit.dumps.files import check_destination, disk_errors, lock_folder, names_in
+from ctckit.dumps.manifest import MANIFEST, is_dump_file, is_temporary, shard_number
+from ctckit.dumps.matrix_csv import check_csv_folder, ids_of_csv_folder, write_csv
 from ctckit.errors import DumpError, InvalidValueError
 from ctckit.parallel import count_threads
 from ctckit.recognizer.images import ImageFile, InvalidImageError
@@ -65,7 +65,8 @@ def check_output(output: Path, csv: Path | None, overwrite: bool) -> None:
     Parameters
     ----------
     output : the dump; one that is there is gone on with, or with `overwrite` replaced
-    csv : the folder for `write_csv_folder`; None: none is wanted
+    csv : the folder for `write_csv_folder`; None: none is wanted. One that was written from the
+        dump that is gone on with may be replaced
 
     Raises
     ------
@@ -84,7 +85,19 @@ def check_output(output: Path, csv: Path | None, overwrite: bool) -> None:
             f"csv must be apart from the dump, got '{csv}' for '{output}'; choose a place that is "
             "neither in the other"
         )
-    check_csv_folder(csv, overwrite)
+    check_csv_folder(csv, overwrite or _is_csv_of(csv, output))
+
+
+def _is_csv_of(csv: Path, output: Path) -> bool:
+    """Whether ctckit wrote a folder of CSV files from a dump, as it is or when it was smaller."""
+    found = ids_of_csv_folder(csv)
+    return found is not None and holds_matrices(output) and found <= set(open_dump(output).ids)
+
+
+def holds_matrices(output: Path) -> bool:
+    """Whether there is a dump that a run can go on with, and something is written in it."""
+    names = names_in(output)
+    return MANIFEST in names and any(shard_number(name) >= 0 for name in names)
 
 
 def dump_images(
@@ -147,26 +160,19 @@ def _alone(output: Path) -> Iterator[None]:
     """Make the folder, and keep other runs out of it; a lock that is gone with its process."""
     with disk_errors(output):
         output.mkdir(parents=True, exist_ok=True)
-    if os.name != "posix":
-        yield
-        return
-    import fcntl
-
     with disk_errors(output):
-        descriptor = os.open(output, os.O_RDONLY)
-    try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = lock_folder(output)
         except BlockingIOError:
             raise DumpError(
                 f"dump must be written by one run at a time, got '{output}', which another is "
                 "writing; wait for it, or choose another output"
             ) from None
-        except OSError:  # a file system that knows no locks
-            pass
+    try:
         yield
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _check_whole(output: Path) -> None:
@@ -180,14 +186,23 @@ def _check_whole(output: Path) -> None:
 
 
 def write_csv_folder(output: Path, csv: Path, overwrite: bool) -> None:
-    """Write the matrices of a dump as SimpleHTR keeps them, a CSV file each.
+    """Write the matrices of a complete dump as SimpleHTR keeps them, a CSV file each.
+
+    What was written to `csv` from this dump before is replaced, other files with `overwrite` only.
 
     Raises
     ------
-    DumpError : `csv` holds something else, or cannot be written; the dump is damaged
+    DumpError : `csv` holds something else, or cannot be written; another run is writing it; the
+        dump is damaged
     """
     dump = open_dump(output)
-    write_csv(csv, dump.alphabet, dump.batches(), overwrite)
+    try:
+        overwrite = overwrite or _is_csv_of(csv, output)
+        write_csv(csv, dump.alphabet, dump.batches(), overwrite)
+    except DumpError as error:
+        if dump.damaged:
+            raise
+        raise DumpError(f"{error} (the dump itself, '{output}', is complete)") from error
     if dump.damaged:
         raise DumpError(
             f"dump must be undamaged, got '{output}' ({dump.damaged[0]}); '{csv}' holds what can "
@@ -264,13 +279,16 @@ class _Job:
 
     def _changed(self, image: ImageFile) -> str:
         """Say how an image of the dump has changed, or ``""``."""
+        known = self.writer.known_digests[image.id]
+        if known is None:
+            return "the dump has no digest to know its content by"
         try:
             digest = digest_of(content_of(image))
         except InvalidImageError:  # larger than any that could be in a dump
             return "its content has changed"
         except OSError as error:
             return f"it cannot be read: {error.strerror or error}"
-        return "" if digest == self.writer.known_digests[image.id] else "its content has changed"
+        return "" if digest == known else "its content has changed"
 
     def _append(self, window: Sequence[Prepared]) -> None:
         """Recognize the images of a window, and put their matrices on the disk, in order."""

@@ -8,11 +8,12 @@ import os
 import re
 import threading
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -49,6 +50,7 @@ MAX_BYTES = 1 << 29
 _LARGE = 1 << 24
 """Images of more pixels are decoded one at a time: each may take hundreds of megabytes."""
 _one_large = threading.Lock()
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 _MAX_SIDE = 1 << 20  # OpenCV refuses longer sides
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHER_KINDS = (
@@ -78,11 +80,25 @@ class ImageFile:
     path: Path
 
 
+_Place = tuple[int, int]
+"""Device and inode."""
+
+
+class _Folder(NamedTuple):
+    """A folder to be walked through, with those that it lies in."""
+
+    prefix: str
+    path: str
+    above: frozenset[_Place]
+    by_link: bool
+
+
 def find_images(folder: str | os.PathLike[str]) -> list[ImageFile]:
     """Return all images below a folder, by id, numbers in it in order of size (`2.png`, `10.png`).
 
     Hidden files and folders (``.name``) are left out, and files with another ending. Links are
-    followed, but not into a folder that the link itself lies in.
+    followed, but not into a folder that the link itself lies in. Where several ways through links
+    lead to a folder, only one is taken: the least deep, of those the first by name.
 
     Raises
     ------
@@ -110,30 +126,38 @@ def find_images(folder: str | os.PathLike[str]) -> list[ImageFile]:
 def walk_folders(folder: str | os.PathLike[str]) -> Iterator[tuple[str, str, list[str]]]:
     """Yield for `folder` and each below it: the prefix of its ids, its path, its file names.
 
+    The least deep first, then by name. A folder comes at most twice: as itself and through links.
+
     Raises
     ------
     NotFoundError, InvalidValueError : as `find_images`
     """
     root = os.fspath(folder)
     _check_folder(root)
-    todo: list[tuple[str, str, frozenset[tuple[int, int]]]] = [("", root, frozenset())]
+    todo = deque([_Folder("", root, frozenset(), False)])
+    linked: set[_Place] = set()
     while todo:
-        prefix, path, above = todo.pop()
+        prefix, path, above, by_link = todo.popleft()
         names = []
         try:
             status = os.stat(path)  # noqa: PTH116
             place = (status.st_dev, status.st_ino)
-            if place in above:
+            if place in above or (by_link and place in linked):
                 continue
+            if by_link:
+                linked.add(place)
+            below = []
             with os.scandir(path) as entries:
                 for entry in entries:
                     name = entry.name
                     if name.startswith("."):
                         continue
                     if _is_folder(entry):
-                        todo.append((f"{prefix}{name}/", entry.path, above | {place}))
+                        below.append((name, entry.path, by_link or entry.is_symlink()))
                     elif _is_file(entry):
                         names.append(name)
+            inside = above | {place}
+            todo.extend(_Folder(f"{prefix}{n}/", one, inside, by) for n, one, by in sorted(below))
         except OSError as error:
             raise InvalidValueError(
                 f"folder must be readable, got {_shown(path)} ({error.strerror}); check its rights"
@@ -245,11 +269,31 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None) 
     )
 
 
+def read_content(path: str | os.PathLike[str], shown: str) -> bytes:
+    """Return the bytes of an image file.
+
+    Threads that read many do most of their waiting here: the fewer calls of the system the better.
+
+    Raises
+    ------
+    InvalidImageError : there are more than `MAX_BYTES`; `shown` is the path, in quotes
+    OSError : the file cannot be read
+    """
+    descriptor = os.open(path, os.O_RDONLY | _BINARY)
+    try:
+        size = os.fstat(descriptor).st_size
+        check_bytes(size, shown)
+        data = os.read(descriptor, size)
+        while len(data) < size and (more := os.read(descriptor, size - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
+
+
 def _read_bytes(path: str, shown: str) -> bytes:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            check_bytes(os.fstat(file.fileno()).st_size, shown)
-            return file.read()
+        return read_content(path, shown)
     except FileNotFoundError:
         raise NotFoundError(
             f"image must be an existing file, got {shown}; check the path"

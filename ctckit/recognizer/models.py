@@ -27,7 +27,7 @@ from safetensors.numpy import load
 from ctckit.alphabet import Alphabet
 from ctckit.errors import CtckitError, InvalidValueError, NotFoundError
 from ctckit.recognizer.preprocessing import Preprocessing
-from ctckit.recognizer.shape import NetworkShape
+from ctckit.recognizer.shape import COLUMNS, NetworkShape
 
 FORMAT = "ctckit-model"
 VERSION = 1
@@ -36,6 +36,9 @@ DEFAULT_MODEL = Path(__file__).parent / "models" / "default.safetensors"
 
 MAX_BYTES = 1 << 28
 """A model file that is larger is refused unread."""
+
+MAX_VALUES = 1 << 30
+"""A model whose widest image would have a larger matrix is refused: it would fill the memory."""
 
 _DTYPES = {"float16": "F16", "float32": "F32"}
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -88,6 +91,12 @@ class Model:
             raise InvalidValueError(
                 f"blank must be the last class, {last}, got {self.alphabet.blank}; reorder the "
                 "tokens"
+            )
+        most = MAX_VALUES // self.shape.classes * COLUMNS + COLUMNS - 1
+        if self.preprocessing.max_width > most:
+            raise InvalidValueError(
+                f"max_width must be at most {most} for {self.shape.classes} classes, got "
+                f"{self.preprocessing.max_width}; choose a smaller one"
             )
         self._check_weights()
 

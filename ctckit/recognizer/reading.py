@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctckit.matrices import MatrixBatch
 from ctckit.parallel import count_threads
-from ctckit.recognizer.images import ImageFile, InvalidImageError, check_bytes, read_image
+from ctckit.recognizer.images import ImageFile, InvalidImageError, read_content, read_image
 from ctckit.recognizer.windows import Broken, Prepared, Readers, batches, windows
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ def content_of(image: ImageFile) -> bytes:
     InvalidImageError : it is
     OSError : it cannot be read
     """
-    check_bytes(image.path.stat().st_size, f"'{image.path}'")
-    return image.path.read_bytes()
+    return read_content(image.path, f"'{image.path}'")
 
 
 def digest_of(data: bytes) -> str:

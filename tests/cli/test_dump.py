@@ -150,7 +150,7 @@ def test_all_options(invoke, fake, images, folder):
     options += ["--device", "cpu", "--store", "float16", "--csv", "csv", "--threads", "1"]
     result = invoke("dump", "--images", "words", "--output", "out/d", *options)
     assert result.exit_code == 0
-    assert "ctckit: 12 images in 'out/d' (11 with no text), " in result.stderr
+    assert "ctckit: 12 images in 'out/d', CSV files in 'csv' (11 with no text), " in result.stderr
     dump = open_dump("out/d")
     assert (dump.store, dump.source["model"]) == ("float16", "m.safetensors")
     assert dump.references == ["x", *[None] * 11]
@@ -213,12 +213,49 @@ def test_csv_of_a_run_that_was_complete(invoke, fake, images, folder):
     assert invoke("dump", "--images", "words", "--csv", "csv").exit_code == 0
     assert len(list((folder / "csv").glob("*.csv"))) == 12
     result = invoke("dump", "--images", "words", "--csv", "csv")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"{WITHOUT_TEXT}ctckit: 12 images already in 'dump', CSV files in 'csv'\n"
+    )
+    draw(images / "new.png")
+    assert invoke("dump", "--images", "words", "--csv", "csv").exit_code == 0
+    assert len(list((folder / "csv").glob("*.csv"))) == 13
+    (folder / "csv" / "mine.csv").write_text("years of work")
+    result = invoke("dump", "--images", "words", "--csv", "csv")
     assert result.exit_code == 1
     assert result.stderr == (
-        "ctckit: error: output folder must be new or empty, got 'csv' with 14 files; choose "
+        "ctckit: error: output folder must be new or empty, got 'csv' with 16 files; choose "
         "another, or overwrite it (--overwrite)\n"
     )
+    assert (folder / "csv" / "mine.csv").read_text() == "years of work"
     assert invoke("dump", "--images", "words", "--csv", "csv", "--overwrite").exit_code == 0
+
+
+def test_csv_that_cannot_be_written(invoke, fake, images, folder, monkeypatch):
+    from ctckit.dumps import matrix_csv
+
+    def fail(error):
+        def write(path, text):
+            raise error
+
+        monkeypatch.setattr(matrix_csv, "_write", write)
+
+    fail(OSError(errno.ENOSPC, "No space left on device"))
+    result = invoke("dump", "--images", "words", "--csv", "csv")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(
+        "ctckit: error: disk must have room for 'csv', got 'No space left on device'; free some "
+        "space, then run again (the dump itself, 'dump', is complete)\n"
+    )
+    fail(KeyboardInterrupt())
+    for options, again in [([], ""), (["--overwrite"], ", without --overwrite,")]:
+        result = invoke("dump", "--images", "words", "--csv", "csv", *options)
+        assert result.exit_code == 130
+        assert result.stderr.endswith(
+            f"ctckit: interrupted; the dump 'dump' is complete, run the command again{again} for "
+            "'csv'\n"
+        )
+    assert sorted(one.name for one in folder.iterdir()) == ["dump", "words"]
 
 
 def test_one_image_with_its_text(invoke, fake, folder):
@@ -351,6 +388,11 @@ def test_folders_that_hold_no_images(invoke, fake, folder):
             ["--images", "words", "--csv", "dump/csv"],
             "csv must be apart from the dump, got 'dump/c",
         ),
+        (["--images", ""], "images must be a path, got ''; write . for the current folder\n"),
+        (["--images", "words", "--output", ""], "output must be a path, got ''; write ."),
+        (["--images", "words", "--csv", ""], "csv must be a path, got ''; write ."),
+        (["--images", "words", "--model", ""], "model must be a path, got ''; write ."),
+        (["--images", "words", "--references="], "references must be a path, got ''; write ."),
     ],
 )
 def test_wrong_usage(invoke, fake, images, args, message):
@@ -505,10 +547,17 @@ def test_killed_at_any_moment(many, invoke, fake):
 def test_killed_by_the_clock(many, invoke, fake):
     assert invoke("dump", "--images", "words", "--output", "whole").exit_code == 0
     rng = np.random.default_rng(3)
+
+    def unfinished():
+        with suppress(FileNotFoundError):
+            return {one.stat().st_mtime_ns for one in many.glob("dump/*.partial")}
+        return set()
+
     for _ in range(4):
+        before = unfinished()  # what the last run has left
         process = start(many, "--batch-size", "4", FAKE_SECONDS=0.02)
         deadline = time.monotonic() + 30
-        while not list(many.glob("dump/*.partial")) and time.monotonic() < deadline:
+        while not unfinished() - before and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(rng.uniform(0, 0.15))
         process.kill()
@@ -532,6 +581,23 @@ def test_interrupted(many, invoke, fake, number):
     assert f"150 images in 'dump', {len(dump)} were already there" in finish(start(many))[1]
     assert invoke("dump", "--images", "words", "--output", "whole").exit_code == 0
     assert_same("dump", "whole")
+
+
+def test_interrupted_before_anything_is_written(invoke, fake, images, monkeypatch):
+    def recognize(self, prepared, ids):
+        signal.raise_signal(signal.SIGINT)
+        return np.zeros((len(prepared), 1, 3))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake, "recognize", recognize)
+        result = invoke("dump", "--images", "words")
+    assert (result.exit_code, result.stderr) == (130, f"{WITHOUT_TEXT}ctckit: interrupted\n")
+    assert invoke("dump", "--images", "words").exit_code == 0
+    draw(images / "new.png")
+    monkeypatch.setattr(fake, "recognize", recognize)
+    result = invoke("dump", "--images", "words")
+    assert result.exit_code == 130
+    assert result.stderr.endswith(f"\n{GOES_ON}")
 
 
 def test_interrupted_while_it_replaces_a_dump(many, invoke, fake):

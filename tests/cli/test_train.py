@@ -115,6 +115,10 @@ def fake(monkeypatch):
         (["--data", "d", "--workers", "0"], "workers must be an integer of at least 1, got"),
         (["--data", "d", "--device", "tpu"], "device must be one of auto, cpu, gpu, got 'tpu'"),
         (["--data", "d", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, got"),
+        (["--data", ""], "data must be a path, got ''; write . for the current folder"),
+        (["--data", "d", "--output", ""], "output must be a path, got ''; write ."),
+        (["--synthetic", "--fonts", ""], "fonts must be a path, got ''; write ."),
+        (["--data", "d", "--words", ""], "words must be a path, got ''; write ."),
         (["--data", "d", "--sed", "1"], "option must be one of ctckit train's, got '--sed'; did"),
     ],
 )
@@ -199,6 +203,31 @@ def test_interrupted(invoke, fake, data, monkeypatch):
         f"ctckit: interrupted after {made.state.images} images; the checkpoint is written, run the "
         "command again to go on"
     )
+
+
+@pytest.mark.parametrize("lost", ["choose", "resume", "error"])
+def test_interrupted_where_that_is_lost(invoke, fake, data, folder, monkeypatch, capfd, lost):
+    class Callback:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def choose(*_):
+        Callback()
+        if lost == "error":
+            raise ImportError("numpy.core.multiarray failed to import")
+        return "cpu"
+
+    if lost == "resume":
+        monkeypatch.setattr(fake, "resume", choose)
+    else:
+        monkeypatch.setattr(sys.modules["ctckit.recognizer.devices"], "choose", choose)
+    hook = sys.unraisablehook
+    result = invoke("train", "--data", "data")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "ctckit: interrupted"
+    assert capfd.readouterr().err == ""
+    assert result.stdout == ""
+    assert sys.unraisablehook is hook
 
 
 def test_going_on_and_the_end(invoke, fake, data, monkeypatch):

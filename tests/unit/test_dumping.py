@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from ctckit import Alphabet, DumpError, MatrixBatch, open_dump
+from ctckit.dumps import DumpWriter, matrix_csv
 from ctckit.dumps.declared import RequestError
 from ctckit.errors import InvalidValueError
 from ctckit.recognizer import dumping, reading, windows
@@ -160,13 +161,13 @@ def test_a_window_is_bounded_by_images_and_by_values(
 
 
 def test_a_file_is_read_once(folder: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, read = Path.read_bytes, list[str]()
+    real, read = os.open, list[str]()
 
-    def read_bytes(path: Path) -> bytes:
-        read.append(path.name)
-        return real(path)
+    def opened(path: Any, *args: Any, **options: Any) -> int:
+        read.append(str(path))
+        return real(path, *args, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(os, "open", opened)
     run(folder, output)
     images = [name for name in read if name.endswith(".png")]
     assert len(images) == len(set(images)) == 40
@@ -187,8 +188,87 @@ def test_csv_folder(folder: Path, output: Path, tmp_path: Path) -> None:
     run(folder, output)
     dumping.write_csv_folder(output, tmp_path / "csv", False)
     assert len(list((tmp_path / "csv").glob("*.csv"))) == 42
-    with pytest.raises(DumpError, match="output folder must be new or empty"):
+    draw(folder / "new.png")
+    check_output(output, tmp_path / "csv", False)
+    run(folder, output)
+    dumping.write_csv_folder(output, tmp_path / "csv", False)
+    assert len(list((tmp_path / "csv").glob("*.csv"))) == 43
+
+
+def test_csv_folders_that_are_not_of_the_dump(folder: Path, output: Path, tmp_path: Path) -> None:
+    csv = tmp_path / "csv"
+    run(folder, output)
+    dumping.write_csv_folder(output, csv, False)
+    index = (csv / "references.jsonl").read_text()
+    note, row = csv / "mine.csv", '{"file": "x.csv", "id": "x", "text": null}\n'
+    changes: list[tuple[Callable[[], object], Callable[[], object]]] = [
+        (lambda: note.write_text("1;2\n"), note.unlink),
+        (note.mkdir, note.rmdir),
+        *[
+            (lambda t=text: (csv / "references.jsonl").write_text(t),
+             lambda: (csv / "references.jsonl").write_text(index))
+            for text in (index + row, "", "no JSON", index + index)
+        ],
+        (lambda: (csv / "references.jsonl").rename(tmp_path / "r"),
+         lambda: (tmp_path / "r").rename(csv / "references.jsonl")),
+        (lambda: (csv / "alphabet.json").rename(tmp_path / "a"),
+         lambda: (tmp_path / "a").rename(csv / "alphabet.json")),
+        (lambda: (output / "manifest.json").rename(tmp_path / "m"),
+         lambda: (tmp_path / "m").rename(output / "manifest.json")),
+    ]  # fmt: skip
+    for change, undo in changes:
+        change()
+        before = sorted(csv.iterdir())
+        with pytest.raises(DumpError, match=r"output folder must (be new or empty|hold nothing)"):
+            check_output(output, csv, False)
+        if (output / "manifest.json").exists():
+            with pytest.raises(DumpError, match=rf" \(the dump itself, '{output}', is complete\)$"):
+                dumping.write_csv_folder(output, csv, False)
+        assert sorted(csv.iterdir()) == before
+        undo()
+    (csv / "a_00.png.csv").unlink()
+    check_output(output, csv, False)
+    dumping.write_csv_folder(output, csv, False)
+    assert len(list(csv.glob("*.csv"))) == 40
+
+
+def test_one_run_at_a_time_writes_csv(
+    folder: Path, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, csv = tmp_path / "other", tmp_path / "csv"
+    run(folder, output)
+    run(folder, other)
+    real, begun = matrix_csv._write, list[str]()
+
+    def write(path: Path, text: str) -> None:
+        real(path, text)
+        if not begun:
+            begun.append("")
+            with pytest.raises(DumpError) as caught:
+                dumping.write_csv_folder(other, csv, False)
+            begun.append(str(caught.value))
+            assert path.exists()
+
+    monkeypatch.setattr(matrix_csv, "_write", write)
+    dumping.write_csv_folder(output, csv, False)
+    assert begun[1].startswith(
+        f"output folder must be written by one run at a time, got '{csv}', which another is writing"
+    )
+    assert len(list(csv.glob("*.csv"))) == 40
+    dumping.write_csv_folder(output, csv, False)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["csv", "dump", "images", "other"]
+
+
+def test_csv_files_that_a_killed_run_left(folder: Path, output: Path, tmp_path: Path) -> None:
+    run(folder, output)
+    (tmp_path / ".csv.partial").mkdir()
+    (tmp_path / ".csv.partial" / "x.csv").write_text("1;\n")
+    dumping.write_csv_folder(output, tmp_path / "csv", False)
+    assert not (tmp_path / "csv" / "x.csv").exists()
+    (tmp_path / ".csv.partial").symlink_to(tmp_path / "csv")
+    with pytest.raises(DumpError, match="one run at a time"):
         dumping.write_csv_folder(output, tmp_path / "csv", False)
+    assert len(list((tmp_path / "csv").glob("*.csv"))) == 40
 
 
 # Going on
@@ -302,6 +382,18 @@ def test_changed_images_are_refused(folder: Path, output: Path) -> None:
     assert {one.name: one.read_bytes() for one in output.iterdir()} == before
     (folder / "a" / "00.png").unlink()
     assert run(folder, output, overwrite=True).images == 40
+
+
+def test_a_dump_without_digests_says_so(folder: Path, output: Path) -> None:
+    fake, images = FakeRecognizer(), find_images(folder)
+    with DumpWriter(
+        output, fake.alphabet, source={**fake.source, "command": "ctckit dump"}
+    ) as writer:
+        writer.append(fake.recognize([np.zeros((HEIGHT, 8), np.uint8)], [images[0].id]))
+    assert (
+        f"the first {images[0].id!r} (the dump has no digest to know its content by); make the dump"
+        in no_network(folder, output)
+    )
 
 
 def test_another_model_or_store_is_refused(folder: Path, output: Path) -> None:

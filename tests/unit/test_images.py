@@ -656,11 +656,47 @@ def test_links(tmp_path: Path) -> None:
     names = ["a.png", "gone.png", "link.png", "more/b.png", "self.png"]
     inside = [f"data/{name}" for name in names]
     assert ids(tmp_path) == [*inside, "more/b.png"]
-    assert set(names) < set(ids(tmp_path / "data"))
+    assert ids(tmp_path / "data") == names
     with pytest.raises(NotFoundError, match=r"gone\.png"):
         read_image(tmp_path / "data" / "gone.png")
     with pytest.raises(InvalidImageError, match=r"self\.png"):
         read_image(tmp_path / "data" / "self.png")
+
+
+def test_links_that_lead_to_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = "abcdefgh"
+    for name in names:
+        touch(tmp_path, f"{name}/{name}.png")
+    for one in names:
+        for other in names.replace(one, ""):
+            (tmp_path / one / f"to-{other}").symlink_to(tmp_path / other)
+    found = ids(tmp_path)
+    through = ["a/to-b/b.png", "a/to-c/c.png", "a/to-d/d.png", "a/to-e/e.png"]
+    through += ["a/to-f/f.png", "a/to-g/g.png", "a/to-h/h.png", "b/to-a/a.png"]
+    assert found == sorted([*(f"{name}/{name}.png" for name in names), *through])
+
+    class Reversed:
+        def __init__(self, path: str) -> None:
+            with real(path) as entries:
+                self.entries = sorted(entries, key=lambda entry: entry.name, reverse=True)
+
+        def __enter__(self) -> Any:
+            return iter(self.entries)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", Reversed)
+    assert ids(tmp_path) == found
+
+
+def test_folders_below_links(tmp_path: Path) -> None:
+    touch(tmp_path, "out/a/x.png", "out/y.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "all").symlink_to(tmp_path / "out")
+    (tmp_path / "in" / "some").symlink_to(tmp_path / "out" / "a")
+    assert ids(tmp_path / "in") == ["all/y.png", "some/x.png"]
 
 
 def test_wrong_folders(tmp_path: Path) -> None:

@@ -511,6 +511,28 @@ def test_a_network_that_would_fill_the_memory_is_refused(path: Path) -> None:
     refused(path, r"weight '.*' must have shape \(.*4096.*\), got \(")
 
 
+def test_matrices_that_would_fill_the_memory_are_refused(model: Model) -> None:
+    def wide(classes: int, width: int) -> Model:
+        alphabet = Alphabet([*(chr(0x4E00 + i) for i in range(classes - 1)), ""], blank=classes - 1)
+        shape = dataclasses.replace(model.shape, classes=classes)
+        preprocessing = dataclasses.replace(model.preprocessing, max_width=width)
+        sizes = shape.weights()
+        weights = {name: np.ones(size, np.float32) for name, size in sizes.items()}
+        return dataclasses.replace(
+            model, alphabet=alphabet, shape=shape, preprocessing=preprocessing, weights=weights
+        )
+
+    wide(4096, 1 << 20).check()
+    with pytest.raises(
+        InvalidValueError,
+        match="max_width must be at most 1048323 for 4097 classes, got 1048576; choose a smaller",
+    ):
+        wide(4097, 1 << 20).check()
+    wide(4097, 1048323).check()
+    with pytest.raises(InvalidValueError, match="at most 1048323"):
+        wide(4097, 1048324).check()
+
+
 # Weights
 
 

@@ -54,6 +54,7 @@ ALIKE = {
     "gray paper": np.clip(word().astype(int) - 90, 0, 255).astype(np.uint8),
     "little contrast": (200 - (250 - word().astype(int)) // 4).astype(np.uint8),
     "light on dark": 255 - word(),
+    "light on gray": 255 - np.clip(word().astype(int) - 110, 0, 255).astype(np.uint8),
     "black and white": np.where(word() < 135, 0, 255).astype(np.uint8),
     "wide margins": np.pad(word(), ((7, 7), (99, 99)), constant_values=250),
     "margin left": np.pad(word(), ((0, 0), (150, 0)), constant_values=250),
