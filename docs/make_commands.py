@@ -18,6 +18,7 @@ HELPS = (
     ("convert",),
     ("dump",),
     ("train",),
+    ("pack",),
     ("decoders",),
     ("decoders", "check"),
 )

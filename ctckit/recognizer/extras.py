@@ -59,6 +59,21 @@ def require_recognizer() -> str:
     return backend
 
 
+def require_images() -> None:
+    """Check that all is installed that reads images; no network is needed for that.
+
+    Raises
+    ------
+    MissingExtraError : a package is missing; the message says how to install it
+    """
+    for module in ("cv2", "PIL"):
+        if not _is_installed(module):
+            raise MissingExtraError(
+                f"reading images needs {_PACKAGES[module]}, which is missing; pip install "
+                "'ctckit[images]'"
+            )
+
+
 def _is_installed(module: str) -> bool:
     try:
         found = importlib.util.find_spec(module)

@@ -189,6 +189,57 @@ def test_what_is_left_out_is_named(invoke, fake, data):
     )
 
 
+def test_packed_data(invoke, fake, data):
+    plain = invoke("train", "--data", "data", "--images", "9")
+    assert invoke("pack", "data").exit_code == 0
+    result = invoke("train", "--data", "data", "--images", "9", "--output", "b")
+    assert result.exit_code == 0, result.stderr
+    note = "ctckit: reading 'data/packed.arrow' instead of the images"
+    assert result.stderr.splitlines()[:2] == [note, plain.stderr.splitlines()[0]]
+    (data / "labels.csv").write_text((data / "labels.csv").read_text() + "0b.png,x\n")
+    draw(data / "0b.png")
+    result = invoke("train", "--data", "data", "--images", "9", "--output", "c")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("ctckit: 'data/packed.arrow' is stale and not used (")
+    assert lines[0].endswith(" since); run ctckit pack 'data' again")
+    assert lines[1].startswith("ctckit: 6 images to train on, 1 to")
+
+
+def test_writers_and_test_parts(invoke, fake, folder):
+    root = folder / "db"
+    rows = []
+    for page in range(10):
+        for line in range(4):
+            id = f"{270 + page}-0{line}"
+            draw(root / "data" / "line_images_normalized" / f"{id}.png")
+            rows.append(f"{id} o-n-e|t-w-o")
+    (root / "ground_truth").mkdir()
+    (root / "ground_truth" / "transcription.txt").write_text("\n".join(rows))
+    (root / "sets" / "cv1").mkdir(parents=True)
+    (root / "sets" / "cv1" / "test.txt").write_text("270-00\n270-01\n")
+    result = invoke("train", "--data", "db", "--images", "9")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stderr.splitlines()
+    assert lines[0] == "ctckit: left out 2 images of the data's own test part"
+    assert lines[1] in (
+        "ctckit: 36 images to train on, 2 to validate on (of 1 writer or page), 6 characters",
+        "ctckit: 34 images to train on, 4 to validate on (of 1 writer or page), 6 characters",
+    )
+    assert sum(fake.made.about[name] for name in ("real_images", "validation_images")) == 38
+
+
+def test_one_image_is_too_few_to_validate_on(invoke, fake, folder):
+    draw(folder / "data" / "a.png")
+    (folder / "data" / "a.gt.txt").write_text("one")
+    result = invoke("train", "--data", "data", "--images", "9")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.splitlines()[:2] == [
+        "ctckit: 1 image is too few to keep one out of training for validation",
+        "ctckit: 1 image to train on, 0 to validate on, 3 characters",
+    ]
+
+
 def test_interrupted(invoke, fake, data, monkeypatch):
     monkeypatch.setattr(fake, "interrupted", True)
     result = invoke("train", "--data", "data")
