@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -176,6 +177,9 @@ def train(
             device = devices.choose(backend, options["device"])
         found = read_data(recipe)
         _tell_data(found)
+        if found.right_to_left:
+            preprocessing = dataclasses.replace(recipe.preprocessing, mirrored=True)
+            recipe = dataclasses.replace(recipe, preprocessing=preprocessing)
         with devices.using(device):
             with without_chatter():
                 trainer = _trainer(recipe, found, output, options)
@@ -226,6 +230,8 @@ def _tell_data(found: Data) -> None:
     for name, count in generator.left_out.items() if generator is not None else ():
         say(f"warning: left out {count:,} of the words of '{name}', whose characters no font has")
     drawn = ", and drawn ones" if generator is not None else ""
+    if found.right_to_left:
+        say("the texts are written from right to left; images are mirrored")
     groups = ""
     if found.validation_groups:
         noun = "writer or page" if found.validation_groups == 1 else "writers or pages"

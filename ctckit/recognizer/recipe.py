@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,7 @@ class Data:
     damaged, known_bad, held_back, notes : as `RealImages`
     validation_groups : writers or pages that the images to validate on are of, 0 where these were
         chosen one by one
+    right_to_left : whether most letters of the texts are of a script that is written so
     """
 
     training: RealImages
@@ -77,6 +80,7 @@ class Data:
     held_back: int = 0
     notes: list[str] = field(default_factory=list)
     validation_groups: int = 0
+    right_to_left: bool = False
 
     def about(self, recipe: Recipe) -> dict[str, Any]:
         """Return what the model file says of its training data: names, and no paths."""
@@ -108,6 +112,12 @@ def read_data(recipe: Recipe) -> Data:
     left_out = [real.ids[i] for i in too_long]
     if not len(training) and recipe.fonts is None:
         raise InvalidValueError(_nothing_left(recipe, real, left_out))
+    right_to_left = is_right_to_left(usable.texts)
+    if right_to_left and recipe.fonts is not None:
+        raise InvalidValueError(
+            "texts must be left to right where images are drawn, got a script that is written from "
+            "right to left; leave out --synthetic"
+        )
     generator = make_generator(recipe, training)
     alphabet = make_alphabet(usable, generator)
     return Data(
@@ -124,7 +134,20 @@ def read_data(recipe: Recipe) -> Data:
         real.held_back,
         [*real.notes, *([chosen.note] if chosen.note else [])],
         chosen.groups,
+        right_to_left,
     )
+
+
+def is_right_to_left(texts: Iterable[str]) -> bool:
+    """Say whether most letters are of a script that is written from right to left.
+
+    Examples
+    --------
+    >>> is_right_to_left(["שלום 123", "a"])
+    True
+    """
+    kinds = Counter(unicodedata.bidirectional(char) for text in texts for char in text)
+    return kinds["R"] + kinds["AL"] > kinds["L"]
 
 
 def _parted(real: RealImages, preprocessing: Preprocessing) -> tuple[list[int], list[int]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ class Recognizer:
         self.preprocessing = model.preprocessing
         self.source: dict[str, Any] = {
             "model": model.fingerprint,
-            "preprocessing": asdict(model.preprocessing),
+            "preprocessing": model.preprocessing.described(),
         }
         with devices.using(self.device):
             built = network.build_network(model.shape)

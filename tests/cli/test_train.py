@@ -50,6 +50,7 @@ class FakeTrainer:
     def __init__(self, folder, alphabet, shape, preprocessing, schedule, about, seed):
         type(self).made = self
         self.folder, self.schedule, self.about, self.seed = folder, schedule, about, seed
+        self.preprocessing = preprocessing
         self.classes, self.state, self.saved = shape.classes, State(), 0
         self.model_path = folder / MODEL
 
@@ -227,6 +228,19 @@ def test_writers_and_test_parts(invoke, fake, folder):
         "ctckit: 34 images to train on, 4 to validate on (of 1 writer or page), 6 characters",
     )
     assert sum(fake.made.about[name] for name in ("real_images", "validation_images")) == 38
+
+
+def test_right_to_left(invoke, fake, data):
+    assert invoke("train", "--data", "data", "--images", "9").exit_code == 0
+    assert not fake.made.preprocessing.mirrored
+    rows = "".join(f"{i}.png,שלום\n" for i in range(6))
+    (data / "labels.csv").write_text("file,text\n" + rows, encoding="utf-8")
+    result = invoke("train", "--data", "data", "--images", "9")
+    assert result.exit_code == 0, result.stderr
+    assert fake.made.preprocessing.mirrored
+    assert result.stderr.splitlines()[0] == (
+        "ctckit: the texts are written from right to left; images are mirrored"
+    )
 
 
 def test_one_image_is_too_few_to_validate_on(invoke, fake, folder):
