@@ -232,6 +232,12 @@ def test_lines_are_cut_out_of_their_pages(rimes: Path) -> None:
 def test_rimes_elsewhere_and_damaged(rimes: Path) -> None:
     (rimes / "images_gray").rename(rimes / "training_2011")
     assert len(read_dataset(rimes).items) == 6
+    content = (rimes / "training_2011.xml").read_bytes()
+    (rimes / "training_2011.patched.xml").write_bytes(content.replace(b"deux", b"patched"))
+    found = read_dataset(rimes)
+    assert len(found.items) == 6
+    assert texts(found)["train2011-0-1"] == "patched"
+    (rimes / "training_2011.patched.xml").unlink()
     (rimes / "training_2011.xml").write_text("<RootElement>")
     with pytest.raises(InvalidValueError, match=r"labels must be sound XML, got '.*_2011.xml' \("):
         read_dataset(rimes)

@@ -38,7 +38,7 @@ def _read(folder: Path) -> DataSet:
         path = folder / "gt" / name
         if path.is_file():
             _read_labels(path, images, writers, used, found)
-    found.without_text = len(images) - len(used)
+    found.without_text = len(images.keys() - used)
     return found
 
 
@@ -61,11 +61,11 @@ def _read_labels(
         image = f"{parts[0]}/{form}/{id}.png"
         if image in used:
             found.damaged.append(damage(path, number, "an id that came before", line))
-        elif image not in images:
-            found.without_image.append(id)
         elif id in KNOWN_BAD:
             used.add(image)
             found.known_bad.append(id)
+        elif image not in images:
+            found.without_image.append(id)
         else:
             used.add(image)
             text = " ".join(columns[_COLUMNS - 1 :])

@@ -56,11 +56,14 @@ def page_of(id: str) -> str:
 
 
 def _tables(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.glob("*_2011*.xml")
-        if path.name.startswith(("training_", "eval_", "validation_", "test_"))
-    )
+    """Return the XML files; of ``X.xml`` and ``X.patched.xml``, which corrects it, the latter."""
+    found = {path.name: path for path in folder.glob("*_2011*.xml")}
+    return [
+        found[name]
+        for name in sorted(found)
+        if name.startswith(("training_", "eval_", "validation_", "test_"))
+        and name.removesuffix(".xml") + ".patched.xml" not in found
+    ]
 
 
 def _read_pages(folder: Path) -> DataSet:
