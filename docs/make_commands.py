@@ -20,6 +20,7 @@ HELPS = (
     ("dump",),
     ("train",),
     ("validate",),
+    ("pack",),
     ("decoders",),
     ("decoders", "check"),
 )

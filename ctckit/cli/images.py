@@ -11,7 +11,7 @@ from ctckit.cli.options import PATH
 from ctckit.decoders.options import Option
 
 NAMED = 10
-"""Images without texts, and texts without images, are all counted, and so many of them named."""
+"""What is left out is all counted, and so many of it named."""
 BATCH_SIZE = Option(
     "batch_size",
     int,
@@ -55,5 +55,9 @@ def tell_names(what: str, names: Sequence[str]) -> None:
 
 
 def images_text(count: int) -> str:
-    """Return how many images, in words."""
+    """Return how many images, in words.
+
+    >>> images_text(1), images_text(2000)
+    ('1 image', '2,000 images')
+    """
     return "1 image" if count == 1 else f"{count:,} images"

@@ -53,6 +53,16 @@ def require_recognizer() -> str:
     return backend
 
 
+def require_images() -> None:
+    """Check that all is installed that reads image files; no network is needed for that.
+
+    Raises
+    ------
+    MissingExtraError : a package is missing; the message says how to install it
+    """
+    _require({name: _READING[name] for name in ("cv2", "PIL")}, "images")
+
+
 def require_onnxruntime() -> None:
     """Check that all is installed that reading images with ONNX Runtime needs.
 

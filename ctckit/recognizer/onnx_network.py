@@ -7,7 +7,6 @@ weights of the convolutions. The frames are the columns of images of one row, so
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +45,7 @@ def onnx_bytes(model: Model) -> bytes:
     metadata = {
         "tokens": json.dumps(list(model.alphabet.tokens)),
         "blank": str(model.alphabet.blank),
-        "preprocessing": json.dumps(dataclasses.asdict(model.preprocessing)),
+        "preprocessing": json.dumps(model.preprocessing.described()),
         "fingerprint": model.fingerprint,
     }
     return graph.model(OUTPUT, ("N", "T", classes), metadata)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ class Recognizer:
         # Not the engine: a dump that one has begun, another may go on with.
         self.source: dict[str, Any] = {
             "model": model.fingerprint,
-            "preprocessing": asdict(model.preprocessing),
+            "preprocessing": model.preprocessing.described(),
         }
 
     @classmethod
