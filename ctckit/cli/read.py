@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import click
 from ctckit.cli.decoding import DecoderCommand, decoder_option, given_options, make_decoder
 from ctckit.cli.errors import FAILED
 from ctckit.cli.images import model_option, tell_broken
+from ctckit.cli.interrupts import taken_signals
 from ctckit.cli.options import PATH
 from ctckit.cli.output import Rows
 from ctckit.cli.progress import progress
@@ -21,7 +23,10 @@ from ctckit.cli.tables import escape
 from ctckit.errors import CtckitError
 
 if TYPE_CHECKING:
+    from ctckit.decoders.base import Decoder
     from ctckit.recognizer.images import ImageFile
+    from ctckit.recognizer.recognizer import Recognizer
+    from ctckit.recognizer.windows import Broken, Prepared
 
 
 @click.command("read", cls=DecoderCommand, short_help="Read images of words or lines.")
@@ -50,22 +55,25 @@ def read(
     from ctckit.recognizer import engines
 
     engines.choose("cpu")
-    from ctckit.recognizer.reading import recognize_images
-    from ctckit.recognizer.recognizer import Recognizer
+    with taken_signals() as interrupts:
+        from ctckit.recognizer.recognizer import Recognizer
 
-    recognizer = Recognizer.load(model, "cpu")
-    decoder = make_decoder(context, recognizer.alphabet, given)
-    found, wrong = _find(images)
-    tell_broken(wrong)
-    failed = bool(wrong)
-    quiet = sys.stdout.isatty() or len(found) == 1
-    with progress("read", len(found), unit="images", quiet=quiet) as advance:
-        for batch, broken in recognize_images(found, recognizer, on_images=advance):
-            tell_broken(broken)
-            failed = failed or bool(broken)
-            if batch is not None:
-                lines = _lines(Rows.of(decoder.decode_batch(batch)), as_json)
-                click.echo("\n".join(lines))
+        recognizer = Recognizer.load(model, "cpu")
+        interrupts.check()
+        decoder = make_decoder(context, recognizer.alphabet, given)
+        found, wrong = _find(images)
+        tell_broken(wrong)
+        failed = bool(wrong)
+        quiet = sys.stdout.isatty() or len(found) == 1
+        with (
+            progress("read", len(found), unit="images", quiet=quiet) as advance,
+            closing(_rows(found, recognizer, decoder, advance)) as parts,
+        ):
+            for rows, broken in interrupts.between(parts):
+                tell_broken(broken)
+                failed = failed or bool(broken)
+                if rows is not None:
+                    click.echo("\n".join(_lines(rows, as_json)))
     if failed:
         context.exit(FAILED)
 
@@ -88,6 +96,22 @@ def _find(paths: Sequence[Path]) -> tuple[list[ImageFile], list[str]]:
         except CtckitError as error:
             wrong.append(str(error))
     return found, wrong
+
+
+def _rows(
+    images: Sequence[ImageFile],
+    recognizer: Recognizer,
+    decoder: Decoder,
+    on_images: Callable[[int], None],
+) -> Iterator[tuple[Rows | None, list[str]]]:
+    """Yield what is read, many images at a time, and a message a broken one."""
+    from ctckit.recognizer.reading import prepare_image, recognize_images
+
+    def prepare(image: ImageFile) -> list[Prepared | Broken]:
+        return [prepare_image(recognizer, image)]
+
+    for batch, broken in recognize_images(images, prepare, recognizer, on_images=on_images):
+        yield None if batch is None else Rows.of(decoder.decode_batch(batch)), broken
 
 
 def _lines(rows: Rows, as_json: bool) -> Iterator[str]:

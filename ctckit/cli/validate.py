@@ -22,13 +22,17 @@ from ctckit.cli.images import (
     device_option,
     model_option,
     tell_broken,
-    tell_names,
 )
+from ctckit.cli.interrupts import Interrupts, taken_signals
+from ctckit.cli.left_out import tell_left_out
 from ctckit.cli.options import PATH, click_option
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
 
 if TYPE_CHECKING:
+    from ctckit.decoders.base import Decoder
+    from ctckit.recognizer.datasets.layout import DataSet
+    from ctckit.recognizer.recognizer import Recognizer
     from ctckit.recognizer.validation import Validation
 
 
@@ -38,14 +42,20 @@ if TYPE_CHECKING:
     type=PATH,
     metavar="DIR",
     required=True,
-    help="Folder of images with texts (labels.csv, or NAME.gt.txt beside an image); sub-folders "
-    "too.",
+    help="Folder of images with texts, or a file that ctckit pack wrote; layouts are those of "
+    "ctckit train.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(["train", "validation", "test"]),
+    help="Only these images of a data set that comes with such parts.  [default: all]",
 )
 @click.pass_context
 def validate(
     context: click.Context,
     /,
     data: Path,
+    part: str | None,
     model: Path | None,
     device: str,
     batch_size: int | None,
@@ -54,47 +64,59 @@ def validate(
     """Read images whose texts are known, and write how many errors there are.
 
     CER and WER are the errors among all characters and words, exact the share of images without
-    one. Characters that the model's alphabet lacks are counted and named; each is an error.
-    Images without a text are left out.
+    one. Texts are compared in NFC, without blanks at their ends. Characters that the model's
+    alphabet lacks are counted and named; each is an error. Images without a text are left out.
 
-    An image that cannot be read is named and left out, and the exit code is then 1.
+    An image that cannot be read is named and left out, as is a label that makes no sense, and the
+    exit code is then 1.
     """
     given = given_options(context, options)
     from ctckit.recognizer import engines
 
     engines.choose(device)
-    from ctckit.recognizer import validation
-    from ctckit.recognizer.images import find_images
-    from ctckit.recognizer.recognizer import Recognizer
-    from ctckit.recognizer.references import find_references
+    with taken_signals() as interrupts:
+        from ctckit.recognizer import validation
+        from ctckit.recognizer.packed import open_data
+        from ctckit.recognizer.recognizer import Recognizer
 
-    images = find_images(data)
-    found = find_references(data, images)
-    if found.without_image:
-        tell_names("texts without an image", found.without_image)
-    images = validation.labelled(images, found.texts, data)
-    if found.without_text:
-        tell_names("images without a text", found.without_text)
-    recognizer = Recognizer.load(model, device)
-    decoder = make_decoder(context, recognizer.alphabet, given)
-    _tell_lacking(validation.lacking(found.texts.values(), recognizer.alphabet))
-    with progress("validate", len(images), unit="images") as advance:
-        done = validation.validate(
-            images,
-            found.texts,
-            recognizer,
-            decoder,
-            batch_size=batch_size or BATCH_SIZE.default,
-            on_images=advance,
-        )
+        found, note = open_data(data)
+        if note:
+            say(note)
+        tell_left_out(found)
+        found = validation.of_part(found, part, data)
+        recognizer = Recognizer.load(model, device)
+        interrupts.check()
+        decoder = make_decoder(context, recognizer.alphabet, given)
+        texts = (item.text for item in found.items)
+        _tell_lacking(validation.lacking(texts, recognizer.alphabet))
+        done = _validate(found, recognizer, decoder, batch_size, interrupts)
     tell_broken(done.broken)
     _tell_rates(decoder_name(context), done)
-    if done.broken:
+    if done.broken or found.broken or found.damaged:
         context.exit(FAILED)
 
 
 validate.params[1:1] = [decoder_option(), model_option(), device_option()]
 validate.params += [click_option(BATCH_SIZE)]
+
+
+def _validate(
+    found: DataSet,
+    recognizer: Recognizer,
+    decoder: Decoder,
+    batch_size: int | None,
+    interrupts: Interrupts,
+) -> Validation:
+    from ctckit.recognizer.validation import validate
+
+    with progress("validate", len(found.items), unit="images") as advance:
+
+        def on_images(count: int) -> None:
+            advance(count)
+            interrupts.check()
+
+        size = batch_size or BATCH_SIZE.default
+        return validate(found, recognizer, decoder, batch_size=size, on_images=on_images)
 
 
 def _tell_lacking(counts: Mapping[str, int]) -> None:

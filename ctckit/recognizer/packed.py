@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from ctckit.errors import InvalidValueError, NotFoundError
+from ctckit.recognizer.datasets.detect import read_dataset
 from ctckit.recognizer.datasets.layout import DataSet, LabelledImage
 from ctckit.recognizer.gray import GrayArray
 from ctckit.recognizer.images import walk_folders
@@ -186,3 +187,22 @@ def find_packed(folder: str | os.PathLike[str]) -> tuple[Packed | None, str]:
         advice = f"run ctckit pack '{root}' again"
         return None, f"'{path}' is stale and not used ({change} since); {advice}"
     return packed, f"reading '{path}' instead of the images"
+
+
+def open_data(path: str | os.PathLike[str]) -> tuple[DataSet, str]:
+    """Read a data set: a folder of any layout, or a packed file.
+
+    A packed file that lies in the folder and is up to date is read in its place.
+
+    Returns
+    -------
+    the data set, and the line of `find_packed`
+
+    Raises
+    ------
+    NotFoundError, DumpError, InvalidValueError : as `read_dataset` and `read_packed`
+    """
+    if Path(path).suffix == SUFFIX and not Path(path).is_dir():
+        return read_packed(path).data, ""
+    packed, note = find_packed(path)
+    return (read_dataset(path) if packed is None else packed.data), note

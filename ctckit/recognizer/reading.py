@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctckit.matrices import MatrixBatch
 from ctckit.parallel import count_threads
@@ -15,12 +15,14 @@ from ctckit.recognizer.windows import Broken, Prepared, Readers, batches, window
 if TYPE_CHECKING:
     from ctckit.recognizer.recognizer import Recognizer
 
+Item = TypeVar("Item")
 DIGEST_BYTES = 16
 """Of the BLAKE2b hash by which an image's content is known."""
 
 
 def recognize_images(
-    images: Sequence[ImageFile],
+    images: Iterable[Item],
+    prepare: Callable[[Item], Sequence[Prepared | Broken]],
     recognizer: Recognizer,
     *,
     batch_size: int = 64,
@@ -33,15 +35,16 @@ def recognize_images(
 
     Parameters
     ----------
-    images : their ids become those of the matrices
+    images : one or, as the lines of a page, several at a time
+    prepare : reads these, in a thread; the ids that it gives become those of the matrices
     recognizer : what makes the matrices
     batch_size : images in a forward pass at most; changes the speed, not the matrices
     threads : that read ahead; None: all cores
     on_images : told how many images are done since it was last called, which may be none
     """
-    prepare = functools.partial(prepare_image, recognizer)
     with Readers(count_threads(threads)) as readers:
-        ahead = windows(readers.map(prepare, images), len(recognizer.alphabet))
+        read = itertools.chain.from_iterable(readers.map(prepare, images))
+        ahead = windows(read, len(recognizer.alphabet))
         for window in readers.one_ahead(ahead, lambda: on_images(0)):
             broken = [one.message for one in window if isinstance(one, Broken)]
             on_images(len(broken))

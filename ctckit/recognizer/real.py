@@ -9,9 +9,8 @@ from pathlib import Path
 
 from ctckit.errors import InvalidValueError
 from ctckit.recognizer.datasets.decoding import ImageReader
-from ctckit.recognizer.datasets.detect import read_dataset
 from ctckit.recognizer.datasets.layout import TEST, DataSet, LabelledImage
-from ctckit.recognizer.packed import SUFFIX, find_packed, read_packed
+from ctckit.recognizer.packed import SUFFIX, open_data
 from ctckit.recognizer.preprocessing import UInt8Array, shrunk
 
 
@@ -78,13 +77,14 @@ def read_real(
 
     Raises
     ------
-    NotFoundError, DumpError, InvalidValueError : as `read_dataset` and `read_packed`; an image is
-        in two of the folders, and could be trained on and validated on
+    NotFoundError, DumpError, InvalidValueError : as `open_data`; an image is in two of the folders,
+        and could be trained on and validated on
     """
     real = RealImages()
     seen: set[tuple[str, str | None]] = set()
     for folder in folders:
-        found = _open(folder, real)
+        found, note = open_data(folder)
+        real.notes += [note] if note else []
         prefix = f"{Path(folder).resolve().name.removesuffix(SUFFIX)}/" if len(folders) > 1 else ""
         real.without_text += found.without_text
         real.without_image += [prefix + name for name in found.without_image]
@@ -98,14 +98,6 @@ def read_real(
             real.groups.append(None if item.group is None else prefix + item.group)
             real.images.append(image)
     return real
-
-
-def _open(path: str | os.PathLike[str], real: RealImages) -> DataSet:
-    if Path(path).suffix == SUFFIX and not Path(path).is_dir():
-        return read_packed(path).data
-    packed, note = find_packed(path)
-    real.notes += [note] if note else []
-    return read_dataset(path) if packed is None else packed.data
 
 
 def _images(

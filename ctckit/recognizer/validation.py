@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import itertools
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ctckit.alphabet import Alphabet
 from ctckit.decoders.base import Decoder
 from ctckit.errors import InvalidValueError
 from ctckit.metrics import ErrorCounts, count_errors
-from ctckit.recognizer.images import ImageFile
+from ctckit.recognizer.datasets.decoding import ImageReader
+from ctckit.recognizer.datasets.layout import TEST, TRAIN, VALID, DataSet, LabelledImage
+from ctckit.recognizer.gray import GrayArray
 from ctckit.recognizer.reading import recognize_images
 from ctckit.recognizer.recognizer import Recognizer
+from ctckit.recognizer.windows import Broken, Prepared
+
+PARTS = {"train": TRAIN, "validation": VALID, "test": TEST}
+"""The parts of data sets that come with a split, as users call them."""
 
 
 @dataclass
@@ -40,49 +49,87 @@ def lacking(texts: Iterable[str], alphabet: Alphabet) -> dict[str, int]:
     return {char: count for char, count in counts.most_common() if char not in known}
 
 
-def labelled(
-    images: Sequence[ImageFile], texts: Mapping[str, str], folder: object
-) -> list[ImageFile]:
-    """Return the images that have a text.
+def of_part(found: DataSet, part: str | None, path: object) -> DataSet:
+    """Return the images of one part of a data set that comes with a split.
+
+    Parameters
+    ----------
+    found : from `open_data`
+    part : one of `PARTS`; None for all images
+    path : where the data set is, for messages
 
     Raises
     ------
-    InvalidValueError : none has; the message names `folder`
+    InvalidValueError : there is no image with a text, or none of that part
     """
-    found = [image for image in images if image.id in texts]
-    if not found:
-        count = "1 image" if len(images) == 1 else f"{len(images):,} images"
+    if not found.items:
         raise InvalidValueError(
-            f"images to validate on must have texts, got none for {count} in '{folder}'; "
-            "add a labels.csv (file,text), or NAME.gt.txt beside each image"
+            f"data must hold images with texts, got none in '{path}'; check the folder"
         )
-    return found
+    if part is None:
+        return found
+    kept = [i for i, item in enumerate(found.items) if item.part == PARTS[part]]
+    if not kept:
+        parts = {item.part for item in found.items}
+        there = ", ".join(name for name, value in PARTS.items() if value in parts)
+        raise InvalidValueError(
+            f"part must be one that the data has, got {part!r} for '{path}' with "
+            f"{there or 'no parts'}; leave it out for all images"
+        )
+    images = None if found.images is None else [found.images[i] for i in kept]
+    return dataclasses.replace(found, items=[found.items[i] for i in kept], images=images)
 
 
 def validate(
-    images: Sequence[ImageFile],
-    texts: Mapping[str, str],
+    found: DataSet,
     recognizer: Recognizer,
     decoder: Decoder,
     *,
     batch_size: int = 64,
     on_images: Callable[[int], None] = lambda count: None,
 ) -> Validation:
-    """Read images, and count the errors.
+    """Read the images of a data set, and count the errors.
 
     Parameters
     ----------
-    images : from `labelled`
-    texts : what stands on each, by its id
+    found : from `of_part`
     recognizer, decoder : what reads them, of one alphabet
     batch_size, on_images : as for `recognize_images`
     """
     done = Validation()
+    texts = {item.id: item.text for item in found.items}
+    prepare = functools.partial(_prepared, recognizer)
     for batch, broken in recognize_images(
-        images, recognizer, batch_size=batch_size, on_images=on_images
+        _pages(found), prepare, recognizer, batch_size=batch_size, on_images=on_images
     ):
         done.broken += broken
         if batch is not None:
             read = decoder.decode_batch(batch).texts()
             done.errors += count_errors([texts[id] for id in batch.ids], read)
     return done
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The images of one file, of which the gray ones may be there already."""
+
+    items: list[LabelledImage]
+    images: list[GrayArray] | None = None
+
+
+def _pages(found: DataSet) -> Iterator[_Page]:
+    if found.images is not None:
+        for item, image in zip(found.items, found.images, strict=True):
+            yield _Page([item], [image])
+        return
+    for _, items in itertools.groupby(found.items, key=lambda item: item.path):
+        yield _Page(list(items))
+
+
+def _prepared(recognizer: Recognizer, page: _Page) -> list[Prepared | Broken]:
+    reader = ImageReader()
+    images = reader.read(page.items)
+    if page.images is not None:
+        images = zip(page.items, page.images, strict=True)
+    made = [Prepared(item.id, "", recognizer.prepare(gray)) for item, gray in images]
+    return [*made, *map(Broken, reader.broken)]

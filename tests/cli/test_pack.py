@@ -107,9 +107,14 @@ def test_wrong_usage(invoke):
     result = invoke("pack")
     assert result.exit_code == 2
     assert result.stderr.startswith("ctckit: error: DIR must be given, got nothing; see 'ctckit pa")
+    for name, args in (("folder", [""]), ("output", ["data", "--output", ""])):
+        result = invoke("pack", *args)
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"ctckit: error: {name} must be a path, got ''; write . ")
 
 
-def test_interrupted(data, folder):
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_interrupted(data, folder, number):
     """Nothing half done stays."""
     for i in range(600):
         (data / f"more{i}.png").write_bytes((data / "0.png").read_bytes())
@@ -120,7 +125,7 @@ def test_interrupted(data, folder):
         "from ctckit.recognizer import packing\n"
         "first = packing._record\n"
         "def record(rows, sources):\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        f"    os.kill(os.getpid(), signal.{number})\n"
         "    return first(rows, sources)\n"
         "packing._record = record\n"
         "sys.argv = ['ctckit', 'pack', 'data']\n"

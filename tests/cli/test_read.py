@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
 
+import click
 import pytest
 
 from ctckit import load_decoder
@@ -117,6 +119,9 @@ def test_no_image_no_model_no_extra(invoke, words, monkeypatch):
     assert result.stderr == (
         "ctckit: error: IMAGE... must be given, got nothing; see 'ctckit read --help'\n"
     )
+    result = invoke("read", "words", "")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("ctckit: error: images must be a path, got ''; write . for ")
     result = invoke("read", "words", "--model", "none")
     assert result.exit_code == 1
     assert result.stderr == (
@@ -153,3 +158,22 @@ def test_a_word_needs_nothing_that_is_slow_to_load(ctckit, words):
         timeout=60,
     )
     assert done.stdout == "words/w2.png\ta\t1\n\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(invoke, words, monkeypatch, number):
+    """What is read is written, whole; then no more is begun."""
+    from ctckit.recognizer import windows
+
+    def echo(*args, **kwargs):
+        if not kwargs:
+            signal.raise_signal(number)
+        real(*args, **kwargs)
+
+    real = click.echo
+    monkeypatch.setattr(windows, "WINDOW_IMAGES", 2)
+    monkeypatch.setattr(click, "echo", echo)
+    result = invoke("read", "words", "--model", "m.safetensors")
+    assert result.exit_code == 130
+    assert result.stdout == "words/deep/w1.png\ta\t1\nwords/w2.png\ta\t1\n"
+    assert result.stderr == "ctckit: interrupted\n"
