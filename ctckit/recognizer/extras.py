@@ -60,7 +60,7 @@ def require_images() -> None:
     ------
     MissingExtraError : a package is missing; the message says how to install it
     """
-    _require({name: _READING[name] for name in ("cv2", "PIL")}, "images")
+    _require({name: _READING[name] for name in ("cv2", "PIL")}, "onnx")
 
 
 def require_onnxruntime() -> None:

@@ -113,6 +113,16 @@ def test_wrong_usage(invoke):
         assert result.stderr.startswith(f"ctckit: error: {name} must be a path, got ''; write . ")
 
 
+def test_without_the_extra(invoke, data, monkeypatch):
+    monkeypatch.setattr("ctckit.recognizer.extras.is_installed", lambda module: module != "PIL")
+    result = invoke("pack", "data")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "ctckit: error: the recognizer needs pillow, which is missing; pip install "
+        "'ctckit[onnx]'\n"
+    )
+
+
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 def test_interrupted(data, folder, number):
     """Nothing half done stays."""

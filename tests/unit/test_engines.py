@@ -103,6 +103,11 @@ def test_the_file_is_sound_and_says_what_it_is(random_model: Callable[..., Any])
     ]
     assert shapes == [["N", 32, "W", 1], ["N"], ["N", "T", 5]]
     assert data == onnx_bytes(model)
+    assert "mirrored" not in told["preprocessing"]
+    mirrored = dataclasses.replace(model.preprocessing, mirrored=True)
+    loaded = onnx.load_from_string(onnx_bytes(dataclasses.replace(model, preprocessing=mirrored)))
+    told = {entry.key: entry.value for entry in loaded.metadata_props}
+    assert json.loads(told["preprocessing"])["mirrored"] is True
 
 
 def test_the_bundled_model_is_small() -> None:
