@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -49,7 +50,11 @@ Window = list[Prepared | Broken]
 
 
 class Readers:
-    """Threads that read images, and one that collects them into the next window."""
+    """Threads that read images, and one that collects them into the next window.
+
+    Inside of it OpenCV has one thread: an image is so small that more only cost (0.4 ms of CPU for
+    an image of a word), and these threads are many already.
+    """
 
     def __init__(self, threads: int) -> None:
         self._most = AHEAD * threads
@@ -57,12 +62,15 @@ class Readers:
         self._background = ThreadPoolExecutor(1, thread_name_prefix="ctckit-window")
 
     def __enter__(self) -> Readers:
+        self._opencv_threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
         return self
 
     def __exit__(self, *error: object) -> None:
         # The pool first: who waits for one of its results gets an error then, and ends too.
         for pool in (self._pool, self._background):
             pool.shutdown(wait=True, cancel_futures=True)
+        cv2.setNumThreads(self._opencv_threads)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order; a few are begun before they are asked for."""
