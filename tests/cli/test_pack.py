@@ -118,8 +118,7 @@ def test_without_the_extra(invoke, data, monkeypatch):
     result = invoke("pack", "data")
     assert result.exit_code == 1
     assert result.stderr == (
-        "ctckit: error: the recognizer needs pillow, which is missing; pip install "
-        "'ctckit[onnx]'\n"
+        "ctckit: error: the recognizer needs pillow, which is missing; pip install 'ctckit[onnx]'\n"
     )
 
 
