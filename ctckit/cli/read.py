@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,7 @@ def _rows(
     recognizer: Recognizer,
     decoder: Decoder,
     on_images: Callable[[int], None],
-) -> Iterator[tuple[Rows | None, list[str]]]:
+) -> Generator[tuple[Rows | None, list[str]], None, None]:
     """Yield what is read, many images at a time, and a message a broken one."""
     from ctckit.recognizer.reading import prepare_image, recognize_images
 
