@@ -3,7 +3,8 @@
     make speed                     network and command
     make speed MEMORY=100000       and the memory of a dump of so many images
 
-The network is timed on images of 32 x 128, as CPU time for one image, medians of interleaved runs.
+The network is timed on images of 32 x 128, as CPU time for one image, medians of interleaved runs;
+ctckit's in ONNX Runtime and in Keras. A word is read from a cold start by `ctckit read`.
 The command is timed whole, in processes of their own: start, reading, scaling, network, and for
 ctckit the writing of the dump too. Images are words of the handwriting test set beside the
 checkout, or the demo's where that is absent, repeated under other names. The result goes to
@@ -16,6 +17,7 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -63,10 +65,11 @@ def simplehtr() -> Any:
 
 
 def network_cases() -> list[Row]:
-    """Time both networks on random images, by batch size."""
+    """Time the networks on random images, by batch size; ours in both engines."""
     from ctckit.recognizer.recognizer import Recognizer
 
-    ours = Recognizer.load(device="cpu")
+    ours = Recognizer.load(device="cpu", engine="onnx")
+    in_keras = Recognizer.load(device="cpu", engine="keras")
     theirs = simplehtr()
     rng = np.random.default_rng(0)
     rows = []
@@ -76,6 +79,7 @@ def network_cases() -> list[Row]:
         timings = interleave(
             [
                 _contestant("ctckit", lambda words=words: ours.recognize(words), size),
+                _contestant("in Keras", lambda words=words: in_keras.recognize(words), size),
                 _contestant("SimpleHTR", lambda im=images: theirs.predict_on_batch(im), size),
             ],
             ROUNDS,
@@ -146,6 +150,22 @@ def command_case(count: int) -> Row:
     return row
 
 
+def word_case() -> Row:
+    """Return what `ctckit read` takes for one word from a cold start, the median of some runs."""
+    word = str(min(DEMO.glob("*.png")))
+    row: Row = {}
+    for decoder in ("bestpath", "beamsearch"):
+        command = [str(Path(sys.executable).with_name("ctckit")), "read", word]
+        costs = [cost_of([*command, "--decoder", decoder]) for _ in range(ROUNDS)]
+        cpu, wall, memory = (statistics.median(one) for one in zip(*costs, strict=True))
+        row[decoder] = {
+            "CPU seconds": round(cpu, 2),
+            "seconds": round(wall, 2),
+            "MB": round(memory),
+        }
+    return row
+
+
 def memory_case(count: int) -> list[Row]:
     """Return the largest memory of dumps of more and more images."""
     rows = []
@@ -198,7 +218,11 @@ def main() -> int:
     if arguments.peer:
         peer(arguments.peer)
         return 0
-    result: Row = {"network": network_cases(), "command": command_case(arguments.images)}
+    result: Row = {
+        "network": network_cases(),
+        "word": word_case(),
+        "command": command_case(arguments.images),
+    }
     if arguments.memory:
         result["memory"] = memory_case(arguments.memory)
     elif RESULT.exists():
@@ -207,7 +231,10 @@ def main() -> int:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        **{name: version(name) for name in ("keras", "numpy", "opencv-python-headless")},
+        **{
+            name: version(name)
+            for name in ("keras", "numpy", "onnxruntime", "opencv-python-headless")
+        },
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))

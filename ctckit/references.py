@@ -53,6 +53,26 @@ def read_references(
     return references
 
 
+def read_column(
+    path: str | os.PathLike[str], id_columns: Sequence[str], columns: Sequence[str]
+) -> dict[str, str]:
+    """Return another column of a .csv file that `read_references` has taken, by id.
+
+    Parameters
+    ----------
+    path, id_columns : as `read_references`
+    columns : the first that is there is taken; where none is, nothing is returned
+    """
+    path = Path(path)
+    rows = csv.reader(io.StringIO(read_text(path, "references"), newline=""), strict=True)
+    header = next(rows, [])
+    column = next((header.index(name) for name in columns if name in header), None)
+    if column is None:
+        return {}
+    id_column = _column(path, header, id_columns)
+    return {row[id_column]: row[column] for row in rows if row}
+
+
 def read_text(path: Path, name: str) -> str:
     """Return the text of a UTF-8 file, without a byte order mark; line ends stay.
 
@@ -76,8 +96,15 @@ def read_text(path: Path, name: str) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise InvalidValueError(
             f"{name} must be UTF-8 text, got byte 0x{data[error.start]:02x} in '{path}', "
-            f"line {line}; save the file as UTF-8"
+            f"line {line} (it looks like {_encoding(data)}); save the file as UTF-8"
         ) from None
+
+
+def _encoding(data: bytes) -> str:
+    """Guess what a file that is not UTF-8 is, for a message only."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    return "Windows-1252 or another encoding of one byte a character"
 
 
 def _csv_rows(path: Path, text: str, id_columns: Sequence[str]) -> Iterator[tuple[int, str, str]]:

@@ -16,8 +16,11 @@ HELPS = (
     ("decode", "--decoder", "wordbeamsearch"),
     ("bench",),
     ("convert",),
+    ("read",),
     ("dump",),
     ("train",),
+    ("validate",),
+    ("pack",),
     ("decoders",),
     ("decoders", "check"),
 )

@@ -10,10 +10,17 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from ctckit.cli.errors import FAILED, Interrupted, say, wrong_usage
+from ctckit.cli.images import (
+    BATCH_SIZE,
+    device_option,
+    images_text,
+    model_option,
+    tell_broken,
+    tell_names,
+)
 from ctckit.cli.interrupts import Interrupts, taken_signals
 from ctckit.cli.options import PATH, THREADS, click_option
 from ctckit.cli.progress import progress
-from ctckit.decoders.options import Option
 
 if TYPE_CHECKING:
     from ctckit.recognizer.dumping import ImageDump
@@ -21,15 +28,6 @@ if TYPE_CHECKING:
     from ctckit.recognizer.recognizer import Recognizer
     from ctckit.recognizer.references import ImageReferences
 
-NAMED = 10
-"""Images without texts, and texts without images, are all counted, and so many of them named."""
-BATCH_SIZE = Option(
-    "batch_size",
-    int,
-    64,
-    "Images in a forward pass at most; the matrices do not depend on it.",
-    minimum=1,
-)
 READERS = replace(THREADS, help="Threads that read images, by default as many as cores.")
 
 
@@ -55,18 +53,6 @@ READERS = replace(THREADS, help="Threads that read images, by default as many as
     metavar="FILE",
     help="True texts: .csv with the columns file (or id) and text, or .jsonl.  [default: "
     "labels.csv in the folders, and NAME.gt.txt beside an image]",
-)
-@click.option(
-    "--model",
-    type=PATH,
-    metavar="FILE",
-    help="Model that ctckit train wrote.  [default: the one that comes with ctckit]",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
-    default="auto",
-    help="Where the network runs.  [default: auto, a GPU if there is one]",
 )
 @click.option(
     "--store",
@@ -110,9 +96,9 @@ def dump(
 
     An image that cannot be read is named and left out, and the exit code is then 1.
     """
-    from ctckit.recognizer.extras import require_recognizer
+    from ctckit.recognizer import engines
 
-    require_recognizer()
+    engines.choose(device)
     from ctckit.recognizer.folders import find_images
     from ctckit.recognizer.references import find_references
 
@@ -141,6 +127,7 @@ def dump(
         context.exit(FAILED)
 
 
+dump.params[3:3] = [model_option(), device_option()]
 dump.params += [click_option(BATCH_SIZE), click_option(READERS)]
 
 
@@ -169,9 +156,9 @@ def _dump(
         with progress("dump", len(images), unit="images") as advance, interrupts.at(advance) as on:
             done = dump_images(images, recognizer, output, on_images=on, **options)
     except NoReadableImageError as error:
-        _tell_broken(error.broken)
+        tell_broken(error.broken)
         raise
-    _tell_broken(done.broken)
+    tell_broken(done.broken)
     return done
 
 
@@ -189,25 +176,14 @@ def _write_csv(output: Path, csv: Path, overwrite: bool, interrupts: Interrupts)
         ) from None
 
 
-def _tell_broken(messages: Sequence[str]) -> None:
-    for message in messages:
-        say(f"error: {message}")
-
-
 def _tell_missing(found: ImageReferences, count: int) -> None:
     """Count and name the texts without images, and the other way round."""
     if found.without_image:
-        _tell_names("references without an image", found.without_image)
+        tell_names("references without an image", found.without_image)
     if not found.texts:
         say(f"none of the {count:,} images has a text, so the dump has no references")
     elif found.without_text:
-        _tell_names("images without a text", found.without_text)
-
-
-def _tell_names(what: str, names: Sequence[str]) -> None:
-    named = ", ".join(map(repr, names[:NAMED])) + (", ..." if len(names) > NAMED else "")
-    what = what if len(names) > 1 else what.replace("s ", " ", 1)
-    say(f"warning: {len(names):,} {what}: {named}")
+        tell_names("images without a text", found.without_text)
 
 
 def _tell(done: ImageDump, output: Path, csv: Path | None) -> None:
@@ -215,9 +191,9 @@ def _tell(done: ImageDump, output: Path, csv: Path | None) -> None:
     files = "" if csv is None else f", CSV files in '{csv}'"
     if done.images == done.already and not done.broken:
         start = "nothing to do: " if csv is None else ""
-        say(f"{start}{_images(done.images)} already in '{output}'{files}")
+        say(f"{start}{images_text(done.images)} already in '{output}'{files}")
         return
-    said = f"{_images(done.images)} in '{output}'{files}"
+    said = f"{images_text(done.images)} in '{output}'{files}"
     if done.without_text:
         said += f" ({done.without_text:,} with no text)"
     if done.already:
@@ -226,10 +202,6 @@ def _tell(done: ImageDump, output: Path, csv: Path | None) -> None:
         rate = (done.images - done.already) / max(done.seconds, 1e-9)
         said += f", {rate:,.0f} images/s, {done.seconds:,.1f} s"
     say(said)
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
 
 
 class _GoesOn(Interrupted):

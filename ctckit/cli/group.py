@@ -16,7 +16,10 @@ COMMANDS = {
     "decode": ("ctckit.cli.decode:decode", "Turn the matrices of a dump into text."),
     "decoders": ("ctckit.cli.decoders:decoders", "List and check the installed decoders."),
     "dump": ("ctckit.cli.dump:dump", "Turn a folder of images into a dump of matrices."),
+    "pack": ("ctckit.cli.pack:pack", "Pack a data set into one file that is read fast."),
+    "read": ("ctckit.cli.read:read", "Read images of words or lines."),
     "train": ("ctckit.cli.train:train", "Train a recognizer on images with texts."),
+    "validate": ("ctckit.cli.validate:validate", "Error rates of a model on images."),
 }
 """Where each command is, and its short help: the list is printed without importing any."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,9 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from ctckit.cli.errors import Interrupted, say
+from ctckit.cli.images import images_text
 from ctckit.cli.interrupts import Interrupts, taken_signals
+from ctckit.cli.left_out import tell_left_out, tell_some
 from ctckit.cli.options import PATH
 from ctckit.cli.progress import progress
 from ctckit.errors import InvalidValueError
@@ -21,9 +24,6 @@ if TYPE_CHECKING:
     from ctckit.recognizer.recipe import Data, Recipe
     from ctckit.recognizer.training import Trainer
 
-NAMED = 10
-"""Images that cannot be used are all counted, and so many of them named."""
-
 
 @click.command("train", short_help="Train a recognizer on images with texts.")
 @click.option(
@@ -31,8 +31,9 @@ NAMED = 10
     type=PATH,
     metavar="DIR",
     multiple=True,
-    help="Folder of images with texts (labels.csv, or NAME.gt.txt beside an image); sub-folders "
-    "too. May be given more than once.",
+    help="Folder of images with texts: labels.csv, or NAME.gt.txt beside an image, sub-folders "
+    "too; or IAM, Bentham, RIMES, Saint Gall or Washington as they come; or a file that ctckit "
+    "pack wrote. May be given more than once.",
 )
 @click.option(
     "--synthetic",
@@ -99,10 +100,11 @@ NAMED = 10
 @click.option(
     "--validation-share",
     type=click.FloatRange(0, 0.9),
-    default=0.02,
+    default=0.05,
     metavar="FLOAT",
     help="Share of the real images that are kept out of training, to choose the best weights "
-    "by; 0 keeps the last weights.  [default: 0.02]",
+    "by: all of some writers or pages, where these are known; 0 keeps the last weights.  "
+    "[default: 0.05]",
 )
 @click.option(
     "--batch-columns",
@@ -176,6 +178,9 @@ def train(
         interrupts.check()
         found = read_data(recipe)
         _tell_data(found)
+        if found.right_to_left:
+            preprocessing = dataclasses.replace(recipe.preprocessing, mirrored=True)
+            recipe = dataclasses.replace(recipe, preprocessing=preprocessing)
         with devices.using(device):
             with without_chatter():
                 trainer = _trainer(recipe, found, output, options)
@@ -216,30 +221,27 @@ def _check_numbers(options: Mapping[str, Any]) -> None:
 
 def _tell_data(found: Data) -> None:
     """Say what there is to train on, and what is left out."""
-    _tell_some(f"left out {_images(len(found.broken))} that cannot be read", found.broken, "; ")
-    if found.without_text:
-        say(f"warning: left out {_images(found.without_text)} without a text")
-    _tell_some(f"{len(found.without_image):,} texts have no image", found.without_image)
-    too_long = f"left out {_images(len(found.too_long))} too narrow for the text"
-    _tell_some(too_long, found.too_long)
+    for note in found.notes:
+        say(note)
+    tell_left_out(found)
+    if found.held_back:
+        say(f"left out {images_text(found.held_back)} of the data's own test part")
+    too_long = f"left out {images_text(len(found.too_long))} too narrow for the text"
+    tell_some(too_long, found.too_long)
     generator = found.generator
     for name, count in generator.left_out.items() if generator is not None else ():
         say(f"warning: left out {count:,} of the words of '{name}', whose characters no font has")
     drawn = ", and drawn ones" if generator is not None else ""
+    if found.right_to_left:
+        say("the texts are written from right to left; images are mirrored")
+    groups = ""
+    if found.validation_groups:
+        noun = "writer or page" if found.validation_groups == 1 else "writers or pages"
+        groups = f" (of {found.validation_groups:,} {noun})"
     say(
-        f"{_images(len(found.training))} to train on{drawn}, {len(found.validation):,} to "
-        f"validate on, {len(found.alphabet.tokens) - 1} characters"
+        f"{images_text(len(found.training))} to train on{drawn}, {len(found.validation):,} to "
+        f"validate on{groups}, {len(found.alphabet.tokens) - 1} characters"
     )
-
-
-def _tell_some(what: str, messages: Sequence[str], between: str = ", ") -> None:
-    if messages:
-        more = between + "..." if len(messages) > NAMED else ""
-        say(f"warning: {what}: {between.join(messages[:NAMED])}{more}")
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def _trainer(recipe: Recipe, found: Data, output: Path, options: Mapping[str, Any]) -> Trainer:
@@ -268,11 +270,12 @@ def _trainer(recipe: Recipe, found: Data, output: Path, options: Mapping[str, An
     if schedule.progress(state.images, state.seconds) >= 1:
         raise InvalidValueError(
             f"output must be a new folder, or one whose training can go on, got '{output}', "
-            f"whose training has ended after {_images(state.images)} and {state.seconds / 60:.1f} "
-            "minutes; raise --images or --minutes, or choose another folder"
+            f"whose training has ended after {images_text(state.images)} and "
+            f"{state.seconds / 60:.1f} minutes; raise --images or --minutes, or choose another "
+            "folder"
         )
     if state.images:
-        say(f"going on after {_images(state.images)} with the checkpoint in '{output}'")
+        say(f"going on after {images_text(state.images)} with the checkpoint in '{output}'")
     return trainer
 
 
@@ -283,7 +286,7 @@ def _run(
     from ctckit.recognizer.recipe import BatchMaker
 
     began = trainer.state.images
-    make = BatchMaker(recipe, found.alphabet)
+    make = BatchMaker(recipe, found.alphabet, frozenset(found.training.ids))
     # A training that goes on draws other chance than it has had.
     seeds = [began * workers + i for i in range(workers)]
     # The bar sends standard output to the terminal, above itself: not where that goes elsewhere.
@@ -309,7 +312,7 @@ class _GoesOn(Interrupted):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""
         say(
-            f"{self.message} after {_images(self.images)}; the checkpoint is written, run the "
+            f"{self.message} after {images_text(self.images)}; the checkpoint is written, run the "
             "command again to go on"
         )
 
@@ -327,6 +330,6 @@ def _tell_end(trainer: Trainer) -> None:
     if state.best is not None:
         best = f"best CER {state.best:.4f}"
     say(
-        f"{_images(state.images)} in {state.seconds / 60:.1f} minutes, {best}; the model is "
+        f"{images_text(state.images)} in {state.seconds / 60:.1f} minutes, {best}; the model is "
         f"'{trainer.model_path}'"
     )

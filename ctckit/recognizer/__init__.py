@@ -1,1 +1,1 @@
-"""The recognizer: images of text in, CTC matrices out. Needs the extra ``ctckit[recognizer]``."""
+"""The recognizer: images of text in, CTC matrices out. Needs the extra `onnx` or `recognizer`."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from ctckit.errors import InvalidValueError
 
 DEVICES = ("auto", "cpu", "gpu")
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""What NVIDIA's, AMD's and Windows's Linux drivers put there."""
 _ADVICE = {
     "tensorflow": "pip install 'ctckit[gpu]'",
     "jax": "pip install 'jax[cuda12]'",
@@ -26,6 +30,13 @@ def check(device: str) -> None:
         raise InvalidValueError(
             f"device must be one of {', '.join(DEVICES)}, got {device!r}; take auto"
         )
+
+
+def may_have_gpu() -> bool:
+    """Return whether there seems to be a GPU, by its driver's files and loading nothing."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return False
+    return any(Path(file).exists() for file in _DRIVERS)
 
 
 def gpu_count(backend: str) -> int:

@@ -7,7 +7,7 @@ images, a window at a time. While the network works on one window the next is be
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,17 +22,14 @@ from ctckit.dumps.files import check_destination, disk_errors, lock_folder, name
 from ctckit.dumps.manifest import MANIFEST, is_dump_file, is_temporary, shard_number
 from ctckit.dumps.matrix_csv import check_csv_folder, ids_of_csv_folder, write_csv
 from ctckit.errors import DumpError, InvalidValueError
-from ctckit.matrices import MatrixBatch
 from ctckit.parallel import count_threads
 from ctckit.recognizer.folders import ImageFile
-from ctckit.recognizer.images import InvalidImageError, read_content, read_image
-from ctckit.recognizer.windows import Broken, Prepared, Readers, batches, windows
+from ctckit.recognizer.images import InvalidImageError
+from ctckit.recognizer.reading import content_of, digest_of, prepare_image, recognize_window
+from ctckit.recognizer.windows import Broken, Prepared, Readers, windows
 
 if TYPE_CHECKING:
     from ctckit.recognizer.recognizer import Recognizer
-
-DIGEST_BYTES = 16
-"""Of the BLAKE2b hash by which an image's content is known."""
 
 
 @dataclass
@@ -241,7 +238,8 @@ class _Job:
             self._check_known(images)
         new = [image for image in images if image.id not in known]
         started = time.perf_counter()
-        ahead = windows(self.readers.map(self._prepare, new), len(self.recognizer.alphabet))
+        prepare = functools.partial(prepare_image, self.recognizer)
+        ahead = windows(self.readers.map(prepare, new), len(self.recognizer.alphabet))
         for window in self.readers.one_ahead(ahead, lambda: self.on_images(0)):
             broken = [one.message for one in window if isinstance(one, Broken)]
             done.broken += broken
@@ -286,54 +284,21 @@ class _Job:
         if known is None:
             return "the dump has no digest to know its content by"
         try:
-            digest = _digest(_content(image))
+            digest = digest_of(content_of(image))
         except InvalidImageError:  # larger than any that could be in a dump
             return "its content has changed"
         except OSError as error:
             return f"it cannot be read: {error.strerror or error}"
         return "" if digest == known else "its content has changed"
 
-    def _prepare(self, image: ImageFile) -> Prepared | Broken:
-        """Read an image once, for its digest and its pixels."""
-        try:
-            data = _content(image)
-            pixels = self.recognizer.prepare(read_image(data, str(image.path)))
-        except InvalidImageError as error:
-            return Broken(str(error))
-        except MemoryError:
-            return Broken(
-                f"image must fit in memory, got '{image.path}'; scale it down or cut it into lines"
-            )
-        except OSError as error:
-            return Broken(
-                f"image must be a readable file, got '{image.path}' ({error.strerror or error}); "
-                "check the file"
-            )
-        return Prepared(image.id, _digest(data), pixels)
-
     def _append(self, window: Sequence[Prepared]) -> None:
         """Recognize the images of a window, and put their matrices on the disk, in order."""
         if not window:
             return
         ids = [one.id for one in window]
-        matrices: list[Any] = [None] * len(window)
-        for places in batches([one.pixels for one in window], self.batch_size):
-            pixels = [window[i].pixels for i in places]
-            batch = self.recognizer.recognize(pixels, [ids[i] for i in places])
-            for i, matrix in zip(places, batch, strict=True):
-                matrices[i] = matrix
-            self.on_images(len(places))
         self.writer.append(
-            MatrixBatch.from_log_probs(matrices, self.recognizer.alphabet, ids=ids),
+            recognize_window(window, self.recognizer, self.batch_size, self.on_images),
             references=[self.texts.get(id) for id in ids],
             digests=[one.digest for one in window],
         )
         self.writer.flush()
-
-
-def _content(image: ImageFile) -> bytes:
-    return read_content(image.path, f"'{image.path}'")
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()

@@ -7,18 +7,17 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ctckit.errors import InvalidValueError, MissingExtraError
 
-_PACKAGES = {
+_READING = {
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
     "safetensors": "safetensors",
-    "fontTools": "fonttools",
-    "keras": "keras",
 }
+_PACKAGES = {**_READING, "fontTools": "fonttools", "keras": "keras"}
 _BACKENDS = ("tensorflow", "jax", "torch")
 _CHATTER = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} ")
 """Lines that TensorFlow writes at its start, whatever TF_CPP_MIN_LOG_LEVEL says."""
@@ -46,12 +45,7 @@ def require_recognizer() -> str:
             f"KERAS_BACKEND must be one of {', '.join(_BACKENDS)}, got {backend!r}; "
             "unset it for tensorflow"
         )
-    for module, package in {**_PACKAGES, backend: backend}.items():
-        if not _is_installed(module):
-            advice = "pip install 'ctckit[recognizer]'"
-            if module in ("jax", "torch"):
-                advice = f"install {package}, or unset KERAS_BACKEND for tensorflow"
-            raise MissingExtraError(f"the recognizer needs {package}, which is missing; {advice}")
+    _require({**_PACKAGES, backend: backend}, "recognizer")
     if backend == "tensorflow":
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_ENABLE_DEPRECATION_WARNINGS", "0")
@@ -59,7 +53,43 @@ def require_recognizer() -> str:
     return backend
 
 
-def _is_installed(module: str) -> bool:
+def require_images() -> None:
+    """Check that all is installed that reads image files; no network is needed for that.
+
+    Raises
+    ------
+    MissingExtraError : a package is missing; the message says how to install it
+    """
+    _require({name: _READING[name] for name in ("cv2", "PIL")}, "onnx")
+
+
+def require_onnxruntime() -> None:
+    """Check that all is installed that reading images with ONNX Runtime needs.
+
+    Raises
+    ------
+    MissingExtraError : a package is missing; the message says how to install it
+    """
+    _require({**_READING, "onnxruntime": "onnxruntime"}, "onnx")
+
+
+def _require(packages: Mapping[str, str], extra: str) -> None:
+    for module, package in packages.items():
+        if not is_installed(module):
+            advice = f"pip install 'ctckit[{extra}]'"
+            if module in ("jax", "torch"):
+                advice = f"install {package}, or unset KERAS_BACKEND for tensorflow"
+            raise MissingExtraError(f"the recognizer needs {package}, which is missing; {advice}")
+
+
+def has_keras() -> bool:
+    """Return whether Keras is installed with what it would compute with."""
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    return is_installed("keras") and is_installed(backend)
+
+
+def is_installed(module: str) -> bool:
+    """Return whether a package is there, without importing it."""
     try:
         found = importlib.util.find_spec(module)
     except ValueError:  # half imported

@@ -152,7 +152,7 @@ def save_model(path: str | os.PathLike[str], model: Model, *, dtype: str = "floa
         "blank": str(model.alphabet.blank),
         "tokens": json.dumps(list(model.alphabet.tokens)),
         "network": json.dumps(dataclasses.asdict(model.shape)),
-        "preprocessing": json.dumps(dataclasses.asdict(model.preprocessing)),
+        "preprocessing": json.dumps(model.preprocessing.described()),
         "about": _about(model.about),
     }
     header: dict[str, Any] = {}

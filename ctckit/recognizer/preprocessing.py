@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -57,12 +57,15 @@ class Preprocessing:
     spread : standard deviation of the ink over rows, in rows
     margin : columns of paper left and right
     max_width : columns at most; what is wider is squeezed
+    mirrored : whether images are turned round, left to right, so that frames of a script that is
+        written from right to left come in reading order
     """
 
     height: int = 32
     spread: float = 5.5
     margin: int = 4
     max_width: int = 16384
+    mirrored: bool = False
 
     def check(self) -> None:
         """Refuse numbers that make no sense.
@@ -78,10 +81,21 @@ class Preprocessing:
                 raise InvalidValueError(
                     f"{name} must be {least} to {most}, got {value!r}; choose another number"
                 )
+        if type(self.mirrored) is not bool:
+            raise InvalidValueError(
+                f"mirrored must be true or false, got {self.mirrored!r}; choose one"
+            )
         if type(self.spread) not in (int, float) or not 0.1 <= self.spread <= self.height:
             raise InvalidValueError(
                 f"spread must be 0.1 to {self.height}, got {self.spread!r}; choose another number"
             )
+
+    def described(self) -> dict[str, Any]:
+        """Return the numbers by name; ``mirrored`` only where it is true, as it is rare."""
+        said = asdict(self)
+        if not self.mirrored:
+            del said["mirrored"]
+        return said
 
     def apply(self, image: UInt8Array, *, zoom: float = 1.0, shift: float = 0.0) -> UInt8Array:
         """Return the image as the network wants it.
@@ -105,6 +119,8 @@ class Preprocessing:
                 f"image must be uint8 of shape (H, W), got {image.dtype} of shape {image.shape}; "
                 "read it with ctckit.recognizer.images.read_image"
             )
+        if self.mirrored:
+            image = np.ascontiguousarray(image[:, ::-1])
         ink = stretched(shrunk(image))
         left, right, middle, spread = _extent(ink)
         if spread <= 0:

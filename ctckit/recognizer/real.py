@@ -1,31 +1,35 @@
-"""Real training images: read from folders, with their texts, into memory."""
+"""Real training images with their texts: read from data sets into memory, or mapped."""
 
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ctckit.errors import InvalidValueError, NotFoundError
-from ctckit.recognizer.folders import ImageFile, find_images
-from ctckit.recognizer.images import InvalidImageError, read_image
+from ctckit.errors import InvalidValueError
+from ctckit.recognizer.datasets.decoding import ImageReader
+from ctckit.recognizer.datasets.layout import TEST, DataSet, LabelledImage
+from ctckit.recognizer.packed import SUFFIX, open_data
 from ctckit.recognizer.preprocessing import UInt8Array, shrunk
-from ctckit.recognizer.references import find_references
 
 
 @dataclass
 class RealImages:
-    """Real images with texts, in memory.
+    """Real images with texts.
 
     Attributes
     ----------
     ids, texts : N strings
-    images : N gray images (H, W), at most 96 rows
+    images : N gray images (H, W), at most 96 rows; those of packed files cannot be written to
     broken : messages about images that could not be read
     without_text : images that have no text, or an empty one
     without_image : names in the references that no image has
+    groups : N writers or pages, None where not known
+    damaged : messages about lines of labels that make no sense
+    known_bad : ids that are left out because their images are known to be damaged
+    held_back : images of a data set's own test part
+    notes : which packed files are read, and which are not
     """
 
     ids: list[str] = field(default_factory=list)
@@ -34,6 +38,15 @@ class RealImages:
     broken: list[str] = field(default_factory=list)
     without_text: int = 0
     without_image: list[str] = field(default_factory=list)
+    groups: list[str | None] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    known_bad: list[str] = field(default_factory=list)
+    held_back: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.groups:
+            self.groups = [None] * len(self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -44,55 +57,82 @@ class RealImages:
             [self.ids[i] for i in indices],
             [self.texts[i] for i in indices],
             [self.images[i] for i in indices],
+            groups=[self.groups[i] for i in indices],
         )
 
 
-def read_real(folders: Sequence[str | os.PathLike[str]]) -> RealImages:
-    """Read all images of folders that have texts.
+def read_real(
+    folders: Sequence[str | os.PathLike[str]], only: Collection[str] | None = None
+) -> RealImages:
+    """Read the images of data sets that have texts, but for those of their own test parts.
 
     Texts are put into NFC, and blanks at their ends, which no image shows, are removed. With
-    several folders the ids begin with the folder's name.
+    several folders the ids begin with the folder's name. A packed file that lies in a folder and
+    is up to date is read in its place.
+
+    Parameters
+    ----------
+    folders : of data sets of any layout, or packed files
+    only : ids of the images that are wanted; None for all
 
     Raises
     ------
-    NotFoundError, InvalidValueError : as `find_images` and `find_references`; an image is in two
-        of the folders, and could be trained on and validated on
+    NotFoundError, DumpError, InvalidValueError : as `open_data`; an image is in two of the folders,
+        and could be trained on and validated on
     """
     real = RealImages()
-    seen: set[str] = set()
+    seen: set[tuple[str, str | None]] = set()
     for folder in folders:
-        images = find_images(folder)
-        _check_new(images, seen)
-        found = find_references(folder, images)
-        prefix = f"{Path(folder).resolve().name}/" if len(folders) > 1 else ""
+        found, note = open_data(folder)
+        real.notes += [note] if note else []
+        prefix = f"{Path(folder).resolve().name.removesuffix(SUFFIX)}/" if len(folders) > 1 else ""
+        real.without_text += found.without_text
         real.without_image += [prefix + name for name in found.without_image]
-        for image in images:
-            text = unicodedata.normalize("NFC", found.texts.get(image.id, "")).strip()
-            if text:
-                _read(image, prefix + image.id, text, real)
-            else:
-                real.without_text += 1
+        real.known_bad += [prefix + id for id in found.known_bad]
+        real.damaged += found.damaged
+        real.broken += found.broken
+        _check_new(found.items, seen)
+        for item, image in _images(found, prefix, only, real):
+            real.ids.append(prefix + item.id)
+            real.texts.append(item.text)
+            real.groups.append(None if item.group is None else prefix + item.group)
+            real.images.append(image)
     return real
 
 
-def _check_new(images: Sequence[ImageFile], seen: set[str]) -> None:
-    for image in images:
-        place = os.path.realpath(image.path)
-        if place in seen:
+def _images(
+    found: DataSet, prefix: str, only: Collection[str] | None, real: RealImages
+) -> Iterator[tuple[LabelledImage, UInt8Array]]:
+    """Yield the images that are wanted, decoding them where that has not been done."""
+    wanted = [
+        i
+        for i, item in enumerate(found.items)
+        if item.part != TEST and (only is None or prefix + item.id in only)
+    ]
+    real.held_back += sum(item.part == TEST for item in found.items)
+    if found.images is not None:
+        for i in wanted:
+            yield found.items[i], found.images[i]
+        return
+    reader = ImageReader()
+    for item, gray in reader.read(found.items[i] for i in wanted):
+        yield item, shrunk(gray)
+    real.broken += reader.broken
+
+
+def _check_new(items: Sequence[LabelledImage], seen: set[tuple[str, str | None]]) -> None:
+    folders: dict[Path, str] = {}
+    for item in items:
+        parent = item.path.parent
+        if parent not in folders:
+            folders[parent] = os.path.realpath(parent)
+        place = f"{folders[parent]}/{item.path.name}"
+        if item.path.is_symlink():
+            place = os.path.realpath(item.path)
+        key = place, item.id if item.box else None
+        if key in seen:
             raise InvalidValueError(
-                f"data must hold each image once, got '{image.path}' again; name each folder once, "
+                f"data must hold each image once, got '{item.path}' again; name each folder once, "
                 "and none that lies in another"
             )
-        seen.add(place)
-
-
-def _read(image: ImageFile, id: str, text: str, real: RealImages) -> None:
-    """Add an image, or a message about it."""
-    try:
-        gray = read_image(image.path)
-    except (InvalidImageError, NotFoundError) as error:
-        real.broken.append(str(error))
-        return
-    real.ids.append(id)
-    real.texts.append(text)
-    real.images.append(shrunk(gray))
+        seen.add(key)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ctckit.alphabet import Alphabet
 from ctckit.errors import InvalidValueError, NotFoundError
@@ -17,6 +17,7 @@ from ctckit.recognizer.generator import Generator
 from ctckit.recognizer.preprocessing import COLUMNS, Preprocessing
 from ctckit.recognizer.real import RealImages, read_real
 from ctckit.recognizer.samples import Batcher, Mixture, frames_needed
+from ctckit.recognizer.splitting import choose_validation
 from ctckit.recognizer.words import WordSource
 
 
@@ -26,7 +27,7 @@ class Recipe:
 
     Attributes
     ----------
-    data : folders of images with texts
+    data : folders of data sets, or packed files
     fonts : folder of fonts for synthetic images, or None for none of these
     words : word lists, one word a line; a list that is named twice is drawn from twice as often.
         Without one, the words of the real images' texts
@@ -41,7 +42,7 @@ class Recipe:
     fonts: str | None = None
     words: tuple[str, ...] = ()
     synthetic_share: float = 0.45
-    validation_share: float = 0.02
+    validation_share: float = 0.05
     columns: int = 6144
     seed: int = 0
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -60,6 +61,10 @@ class Data:
     without_text : how many images have no text
     without_image : names in the references that no image has
     too_long : ids of images whose text needs more frames than their width gives
+    damaged, known_bad, held_back, notes : as `RealImages`
+    validation_groups : writers or pages that the images to validate on are of, 0 where these were
+        chosen one by one
+    right_to_left : whether most letters of the texts are of a script that is written so
     """
 
     training: RealImages
@@ -70,6 +75,12 @@ class Data:
     without_text: int
     without_image: list[str]
     too_long: list[str]
+    damaged: list[str] = field(default_factory=list)
+    known_bad: list[str] = field(default_factory=list)
+    held_back: int = 0
+    notes: list[str] = field(default_factory=list)
+    validation_groups: int = 0
+    right_to_left: bool = False
 
     def about(self, recipe: Recipe) -> dict[str, Any]:
         """Return what the model file says of its training data: names, and no paths."""
@@ -95,12 +106,20 @@ def read_data(recipe: Recipe) -> Data:
     """
     real = read_real(recipe.data)
     fitting, too_long = _parted(real, recipe.preprocessing)
-    training, validation = split(real.take(fitting), recipe)
+    usable = real.take(fitting)
+    chosen = choose_validation(usable.groups, recipe.validation_share, recipe.seed)
+    training, validation = _divided(usable, chosen.indices)
     left_out = [real.ids[i] for i in too_long]
     if not len(training) and recipe.fonts is None:
         raise InvalidValueError(_nothing_left(recipe, real, left_out))
+    right_to_left = is_right_to_left(usable.texts)
+    if right_to_left and recipe.fonts is not None:
+        raise InvalidValueError(
+            "texts must be left to right where images are drawn, got a script that is written from "
+            "right to left; leave out --synthetic"
+        )
     generator = make_generator(recipe, training)
-    alphabet = make_alphabet(real.take(fitting), generator)
+    alphabet = make_alphabet(usable, generator)
     return Data(
         training,
         validation,
@@ -110,7 +129,25 @@ def read_data(recipe: Recipe) -> Data:
         real.without_text,
         real.without_image,
         left_out,
+        real.damaged,
+        real.known_bad,
+        real.held_back,
+        [*real.notes, *([chosen.note] if chosen.note else [])],
+        chosen.groups,
+        right_to_left,
     )
+
+
+def is_right_to_left(texts: Iterable[str]) -> bool:
+    """Say whether most letters are of a script that is written from right to left.
+
+    Examples
+    --------
+    >>> is_right_to_left(["שלום 123", "a"])
+    True
+    """
+    kinds = Counter(unicodedata.bidirectional(char) for text in texts for char in text)
+    return kinds["R"] + kinds["AL"] > kinds["L"]
 
 
 def _parted(real: RealImages, preprocessing: Preprocessing) -> tuple[list[int], list[int]]:
@@ -130,6 +167,12 @@ def _nothing_left(recipe: Recipe, real: RealImages, too_long: list[str]) -> str:
         reasons.append(f"{real.without_text:,} without a text")
     if real.broken:
         reasons.append(f"{len(real.broken):,} that cannot be read ({real.broken[0]})")
+    if real.held_back:
+        reasons.append(f"{real.held_back:,} of the data's own test part")
+    if real.damaged:
+        reasons.append(f"{len(real.damaged):,} damaged labels ({real.damaged[0]})")
+    if real.without_image:
+        reasons.append(f"{len(real.without_image):,} texts without an image")
     if too_long:
         reasons.append(f"{len(too_long):,} too narrow for their texts, such as {too_long[0]!r}")
     return (
@@ -139,16 +182,14 @@ def _nothing_left(recipe: Recipe, real: RealImages, too_long: list[str]) -> str:
 
 
 def split(real: RealImages, recipe: Recipe) -> tuple[RealImages, RealImages]:
-    """Return the images to train on, and those to validate on.
+    """Return the images to train on, and those to validate on; see `choose_validation`."""
+    chosen = choose_validation(real.groups, recipe.validation_share, recipe.seed)
+    return _divided(real, chosen.indices)
 
-    At least one is to train on; and of two and more, one to validate on, unless the share is 0.
-    """
-    order = np.random.default_rng([recipe.seed, 7]).permutation(len(real))
-    count = round(recipe.validation_share * len(real))
-    if recipe.validation_share > 0:
-        count = max(1, count)
-    count = min(count, max(0, len(real) - 1))
-    return real.take(sorted(order[count:])), real.take(sorted(order[:count]))
+
+def _divided(real: RealImages, indices: list[int]) -> tuple[RealImages, RealImages]:
+    kept_out = set(indices)
+    return real.take([i for i in range(len(real)) if i not in kept_out]), real.take(indices)
 
 
 def read_words(path: str | os.PathLike[str]) -> list[str]:
@@ -213,15 +254,30 @@ def make_alphabet(real: RealImages, generator: Generator | None) -> Alphabet:
 
 @dataclass(frozen=True)
 class BatchMaker:
-    """Makes a `Batcher` in another process, which reads the data again for itself."""
+    """Makes a `Batcher` in another process, which reads the data again for itself.
+
+    Packed files are mapped, and so are in memory once, however many processes read them.
+
+    Attributes
+    ----------
+    recipe : of the training
+    alphabet : what texts are encoded with
+    training : ids of the real images to train on, so that the others need not be read again;
+        None to find out which they are
+    """
 
     recipe: Recipe
     alphabet: Alphabet
+    training: frozenset[str] | None = None
 
     def __call__(self, seed: int) -> Batcher:
         """Return what makes batches."""
-        recipe, data = self.recipe, read_data(self.recipe)
-        mixture = Mixture(
-            data.training, data.generator, recipe.preprocessing, recipe.synthetic_share
-        )
+        recipe = self.recipe
+        if self.training is None:
+            data = read_data(recipe)
+            training, generator = data.training, data.generator
+        else:
+            training = read_real(recipe.data, self.training)
+            generator = make_generator(recipe, training)
+        mixture = Mixture(training, generator, recipe.preprocessing, recipe.synthetic_share)
         return Batcher(mixture, self.alphabet, recipe.columns, [recipe.seed, seed])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,7 @@ import numpy as np
 from ctckit.alphabet import Alphabet
 from ctckit.errors import InvalidValueError
 from ctckit.matrices import MatrixBatch
-from ctckit.recognizer import devices
-from ctckit.recognizer.extras import require_recognizer, without_chatter
+from ctckit.recognizer import engines
 from ctckit.recognizer.shape import COLUMNS
 
 if TYPE_CHECKING:
@@ -29,51 +27,51 @@ class Recognizer:
     ----------
     model : from `read_model`
     device : ``"cpu"``, ``"gpu"``, or ``"auto"``: a GPU where there is one
+    engine : ``"onnx"``, ONNX Runtime; ``"keras"``; or ``"auto"``: on the CPU, ONNX Runtime where
+        it is installed. Matrices are the same to 1e-4
 
     Attributes
     ----------
     alphabet : of the matrices
     source : what the matrices depend on, a dict of JSON values for a dump's manifest
-    backend : ``"tensorflow"``, ``"jax"`` or ``"torch"``
+    backend : ``"onnxruntime"``, ``"tensorflow"``, ``"jax"`` or ``"torch"``
     device : ``"cpu"`` or ``"gpu"``, what is used
 
     Raises
     ------
-    MissingExtraError : Keras, its backend or OpenCV is not installed
-    InvalidValueError : an unknown device, or no GPU where one was asked for; a model whose weights
-        are not those of its network
+    MissingExtraError : OpenCV, ONNX Runtime, Keras or its backend is not installed
+    InvalidValueError : an unknown device or engine, or no GPU where one was asked for; a model
+        whose weights are not those of its network
     """
 
-    def __init__(self, model: Model, device: str = "auto") -> None:
-        devices.check(device)
+    def __init__(self, model: Model, device: str = "auto", *, engine: str = "auto") -> None:
+        engines.choose(device, engine)
         model.check()
-        self.backend = require_recognizer()
-        with without_chatter():
-            from ctckit.recognizer import network
-
-            self.device = devices.choose(self.backend, device)
+        self._engine = engines.make(model, device, engine)
+        self.backend = self._engine.backend
+        self.device = self._engine.device
         self.alphabet: Alphabet = model.alphabet
         self.preprocessing = model.preprocessing
+        # Not the engine: a dump that one has begun, another may go on with.
         self.source: dict[str, Any] = {
             "model": model.fingerprint,
-            "preprocessing": asdict(model.preprocessing),
+            "preprocessing": model.preprocessing.described(),
         }
-        with devices.using(self.device):
-            built = network.build_network(model.shape)
-            for name, variable in network.named_weights(built).items():
-                variable.assign(model.weights[name])
-            self._network = network.fold(built, model.shape)
-        # XLA on the CPU takes seconds for each new width; the GPU's JAX knows nothing else.
-        self._network.compile(jit_compile="auto" if self.backend == "jax" else False)
 
     @classmethod
-    def load(cls, model: str | os.PathLike[str] | None = None, device: str = "auto") -> Recognizer:
+    def load(
+        cls,
+        model: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        *,
+        engine: str = "auto",
+    ) -> Recognizer:
         """Read a model file and get ready.
 
         Parameters
         ----------
         model : the file; None: the model that comes with ctckit
-        device : as for the class
+        device, engine : as for the class
 
         Raises
         ------
@@ -81,11 +79,10 @@ class Recognizer:
         InvalidValueError : a file that is no model, is damaged or of a later version; as the class
         MissingExtraError : as the class
         """
-        devices.check(device)
-        require_recognizer()
+        engines.choose(device, engine)
         from ctckit.recognizer.models import read_model
 
-        return cls(read_model(None if model is None else Path(model)), device)
+        return cls(read_model(None if model is None else Path(model)), device, engine=engine)
 
     def prepare(self, image: UInt8Array) -> UInt8Array:
         """Return a gray image, (H, W), 0 black, as the network wants it: (height, w), 255 ink.
@@ -115,25 +112,14 @@ class Recognizer:
         InvalidValueError : no images, or one that `prepare` has not made; a model whose numbers
             are too large to compute with
         """
-        images, frames = padded(prepared, self.preprocessing.height, self._quantum())
-        logits = self._forward(images, frames)
+        images, frames = padded(prepared, self.preprocessing.height, self._engine.quantum)
+        logits = self._engine(images, frames)
         lengths = frames[: len(prepared)]
         if not np.isfinite(logits).all():
             raise InvalidValueError(
                 "model must give finite numbers, got NaN or inf; get the model file again"
             )
         return MatrixBatch.from_logits(logits[: len(prepared)], self.alphabet, lengths, ids=ids)
-
-    def _quantum(self) -> int:
-        """Return what batches and widths are padded to multiples of.
-
-        XLA compiles a program for each shape, so that JAX must see few of them.
-        """
-        return 16 if self.backend == "jax" else 1
-
-    def _forward(self, images: Any, frames: Any) -> Any:
-        with devices.using(self.device):
-            return np.asarray(self._network.predict_on_batch([images, frames]))
 
 
 def padded(prepared: Sequence[UInt8Array], height: int, quantum: int = 1) -> tuple[Any, Any]:

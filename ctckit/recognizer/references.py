@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctckit.errors import InvalidValueError
 from ctckit.recognizer.folders import ImageFile, walk_folders
-from ctckit.references import read_references, read_text
+from ctckit.references import read_column, read_references, read_text
 
 LABELS = "labels.csv"
 LINE_SUFFIX = ".gt.txt"
 
 _ID_COLUMNS = ("file", "id")
+_GROUP_COLUMNS = ("writer", "page")
 _LINE_END = re.compile("\r\n|\n|\r")
 
 
@@ -28,11 +29,13 @@ class ImageReferences:
     texts : the text of each id, in the order of the images
     without_image : names in the references that no image has
     without_text : ids of images for which there is no text
+    groups : the writer of each id, or its page, where a labels.csv has such a column
     """
 
     texts: dict[str, str]
     without_image: list[str]
     without_text: list[str]
+    groups: dict[str, str] = field(default_factory=dict)
 
 
 def find_references(
@@ -59,28 +62,42 @@ def find_references(
         twice, and a .gt.txt of several lines
     """
     ids = {image.id for image in images}
+    groups: dict[str, str] = {}
     if references is not None:
         found = _read_table(Path(references), "", ids)
     else:
-        found = _find_texts(Path(folder), images, ids)
+        found, groups = _find_texts(Path(folder), images, ids)
     return ImageReferences(
         texts={image.id: found[image.id] for image in images if image.id in found},
         without_image=[id for id in found if id not in ids],
         without_text=[image.id for image in images if image.id not in found],
+        groups=groups,
     )
 
 
-def _find_texts(folder: Path, images: Sequence[ImageFile], ids: set[str]) -> dict[str, str]:
-    """Return the texts of labels.csv and .gt.txt files; the latter may be without an image too."""
+def _find_texts(
+    folder: Path, images: Sequence[ImageFile], ids: set[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the texts of labels.csv and .gt.txt files, and the groups of the former.
+
+    A .gt.txt may be without an image too.
+    """
     tables: list[str] = []
     lines: set[str] = set()
     for prefix, _, names in walk_folders(folder):
         tables.extend(prefix for name in names if name == LABELS)
         lines.update(prefix + name for name in names if name.endswith(LINE_SUFFIX))
     found: dict[str, str] = {}
+    groups: dict[str, str] = {}
     # From the top down, so that the nearest has the last word
     for prefix in sorted(tables, key=lambda prefix: (prefix.count("/"), prefix)):
-        found.update(_read_table(folder / prefix / LABELS, prefix, ids))
+        path = folder / prefix / LABELS
+        found.update(_read_table(path, prefix, ids))
+        groups.update(
+            (id, group)
+            for name, group in read_column(path, _ID_COLUMNS, _GROUP_COLUMNS).items()
+            if group and (id := _id_of(name, prefix, ids)) in ids
+        )
     without_image = set(lines)
     for image in images:
         line = os.path.splitext(image.id)[0] + LINE_SUFFIX  # noqa: PTH122 (faster)
@@ -88,7 +105,7 @@ def _find_texts(folder: Path, images: Sequence[ImageFile], ids: set[str]) -> dic
         if image.id not in found and line in lines:
             found[image.id] = _read_line(folder / line)
     found.update(dict.fromkeys(sorted(without_image), ""))
-    return found
+    return found, groups
 
 
 def _read_table(path: Path, prefix: str, ids: set[str]) -> dict[str, str]:

@@ -237,7 +237,7 @@ class Trainer:
         settings = {
             "tokens": self.alphabet.tokens,
             "network": asdict(self.shape),
-            "preprocessing": asdict(self.preprocessing),
+            "preprocessing": self.preprocessing.described(),
         }
         return json.dumps(settings, ensure_ascii=False)
 

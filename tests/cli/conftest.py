@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -199,3 +200,34 @@ def plugins(tmp_path_factory, monkeypatch):
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.delitem(sys.modules, "ctckit_fakes", raising=False)
     return site
+
+
+@pytest.fixture
+def sure_model(folder, random_model):
+    """Write models, `folder`/m.safetensors by default, that read the same text in every image."""
+    from ctckit.recognizer.models import save_model
+
+    def write(tokens="abc", index=0, name="m.safetensors"):
+        model = random_model(tokens)
+        bias = np.zeros(len(tokens) + 1, np.float32)
+        bias[index] = 30
+        zero = np.zeros_like(model.weights["logits/kernel"])
+        weights = {**model.weights, "logits/kernel": zero, "logits/bias": bias}
+        save_model(folder / name, replace(model, weights=weights))
+
+    return write
+
+
+@pytest.fixture
+def draw_word():
+    """Write an image with strokes in it."""
+    cv2 = pytest.importorskip("cv2", reason="needs ctckit[onnx]")
+
+    def draw(path, width=60, seed=0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = np.full((40, width), 230, np.uint8)
+        strokes = np.random.default_rng(seed).integers(0, 120, (20, width - 10), np.uint8)
+        image[10:30, 5:-5] = strokes
+        cv2.imwrite(str(path), image)
+
+    return draw

@@ -210,7 +210,7 @@ def test_failing_plugins(invoke, plugins, dump, name, message):
 
 
 def test_a_broken_default_decoder_leaves_the_help(invoke, monkeypatch, plugins):
-    monkeypatch.setattr("ctckit.cli.decode.DEFAULT", "broken")
+    monkeypatch.setattr("ctckit.cli.decoding.DEFAULT", "broken")
     result = invoke("decode", "--help")
     assert result.exit_code == 0
     assert "Installed decoders:" in result.stdout

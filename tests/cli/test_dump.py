@@ -446,12 +446,12 @@ def test_models_that_are_refused(invoke, images, folder):
 
 
 def test_a_missing_extra(invoke, monkeypatch, images):
-    def missing():
+    def missing(device):
         raise MissingExtraError("the recognizer needs keras, which is missing; pip install it")
 
-    from ctckit.recognizer import extras
+    from ctckit.recognizer import engines
 
-    monkeypatch.setattr(extras, "require_recognizer", missing)
+    monkeypatch.setattr(engines, "choose", missing)
     result = invoke("dump", "--images", "words")
     assert result.exit_code == 1
     assert result.stderr == (

@@ -50,6 +50,7 @@ class FakeTrainer:
     def __init__(self, folder, alphabet, shape, preprocessing, schedule, about, seed):
         type(self).made = self
         self.folder, self.schedule, self.about, self.seed = folder, schedule, about, seed
+        self.preprocessing = preprocessing
         self.classes, self.state, self.saved = shape.classes, State(), 0
         self.model_path = folder / MODEL
 
@@ -186,11 +187,75 @@ def test_what_is_left_out_is_named(invoke, fake, data):
         "ctckit: warning: left out 1 image that cannot be read: image must be PNG, JPEG or"
     )
     assert lines[1] == "ctckit: warning: left out 1 image without a text"
-    assert lines[2] == "ctckit: warning: 1 texts have no image: gone.png"
+    assert lines[2] == "ctckit: warning: 1 text has no image: gone.png"
     named = ", ".join(f"narrow{i}.png" for i in range(10))
     assert lines[3] == (
         f"ctckit: warning: left out 11 images too narrow for the text: {named}, ..."
     )
+
+
+def test_packed_data(invoke, fake, data):
+    plain = invoke("train", "--data", "data", "--images", "9")
+    assert invoke("pack", "data").exit_code == 0
+    result = invoke("train", "--data", "data", "--images", "9", "--output", "b")
+    assert result.exit_code == 0, result.stderr
+    note = "ctckit: reading 'data/packed.arrow' instead of the images"
+    assert result.stderr.splitlines()[:2] == [note, plain.stderr.splitlines()[0]]
+    (data / "labels.csv").write_text((data / "labels.csv").read_text() + "0b.png,x\n")
+    draw(data / "0b.png")
+    result = invoke("train", "--data", "data", "--images", "9", "--output", "c")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("ctckit: 'data/packed.arrow' is stale and not used (")
+    assert lines[0].endswith(" since); run ctckit pack 'data' again")
+    assert lines[1].startswith("ctckit: 6 images to train on, 1 to")
+
+
+def test_writers_and_test_parts(invoke, fake, folder):
+    root = folder / "db"
+    rows = []
+    for page in range(10):
+        for line in range(4):
+            id = f"{270 + page}-0{line}"
+            draw(root / "data" / "line_images_normalized" / f"{id}.png")
+            rows.append(f"{id} o-n-e|t-w-o")
+    (root / "ground_truth").mkdir()
+    (root / "ground_truth" / "transcription.txt").write_text("\n".join(rows))
+    (root / "sets" / "cv1").mkdir(parents=True)
+    (root / "sets" / "cv1" / "test.txt").write_text("270-00\n270-01\n")
+    result = invoke("train", "--data", "db", "--images", "9")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stderr.splitlines()
+    assert lines[0] == "ctckit: left out 2 images of the data's own test part"
+    assert lines[1] in (
+        "ctckit: 36 images to train on, 2 to validate on (of 1 writer or page), 6 characters",
+        "ctckit: 34 images to train on, 4 to validate on (of 1 writer or page), 6 characters",
+    )
+    assert sum(fake.made.about[name] for name in ("real_images", "validation_images")) == 38
+
+
+def test_right_to_left(invoke, fake, data):
+    assert invoke("train", "--data", "data", "--images", "9").exit_code == 0
+    assert not fake.made.preprocessing.mirrored
+    rows = "".join(f"{i}.png,שלום\n" for i in range(6))
+    (data / "labels.csv").write_text("file,text\n" + rows, encoding="utf-8")
+    result = invoke("train", "--data", "data", "--images", "9")
+    assert result.exit_code == 0, result.stderr
+    assert fake.made.preprocessing.mirrored
+    assert result.stderr.splitlines()[0] == (
+        "ctckit: the texts are written from right to left; images are mirrored"
+    )
+
+
+def test_one_image_is_too_few_to_validate_on(invoke, fake, folder):
+    draw(folder / "data" / "a.png")
+    (folder / "data" / "a.gt.txt").write_text("one")
+    result = invoke("train", "--data", "data", "--images", "9")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.splitlines()[:2] == [
+        "ctckit: 1 image is too few to keep one out of training for validation",
+        "ctckit: 1 image to train on, 0 to validate on, 3 characters",
+    ]
 
 
 def test_interrupted(invoke, fake, data, monkeypatch):

@@ -21,7 +21,7 @@ import numpy as np
 from ctckit.recognizer.recognizer import Recognizer
 
 model, images, output = sys.argv[1:]
-recognizer = Recognizer.load(model, "cpu")
+recognizer = Recognizer.load(model, "cpu", engine="keras")
 with np.load(images) as arrays:
     images = [recognizer.prepare(arrays[name]) for name in sorted(arrays)]
 batch = recognizer.recognize(images)
@@ -64,7 +64,7 @@ def test_another_backend_gives_the_same_matrices(
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{backend} cpu\n"
 
-    recognizer = Recognizer.load(model, "cpu")
+    recognizer = Recognizer.load(model, "cpu", engine="keras")
     assert recognizer.backend == "tensorflow"
     expected = recognizer.recognize([recognizer.prepare(image) for image in images.values()])
     with np.load(tmp_path / "out.npz") as other:

@@ -18,7 +18,7 @@ from ctckit import Alphabet, DumpError, MatrixBatch, open_dump
 from ctckit.dumps import DumpWriter, matrix_csv
 from ctckit.dumps.declared import RequestError
 from ctckit.errors import InvalidValueError
-from ctckit.recognizer import dumping, windows
+from ctckit.recognizer import dumping, reading, windows
 from ctckit.recognizer.dumping import ImageDump, NoReadableImageError, check_output, dump_images
 from ctckit.recognizer.folders import find_images
 
@@ -471,7 +471,7 @@ def test_files_that_are_too_large(
 
     run(folder, output)
     if reason == "memory":
-        monkeypatch.setattr(dumping, "read_image", too_little)
+        monkeypatch.setattr(reading, "read_image", too_little)
         draw(folder / "huge.png")
         rule = "image must fit in memory, got "
     else:

@@ -40,7 +40,10 @@ def test_labels_csv(tmp_path: Path) -> None:
     labels = 'id,file,text,writer\n7,./a.png," x  ,""y",w\n8,s\\b.png,,w\n9,no/x.png,t,w\n'
     write(tmp_path, {"labels.csv": labels + ".9,.\\d.png,e\u0301,w\n"})
     assert found_in(tmp_path) == ImageReferences(
-        {"a.png": ' x  ,"y', "d.png": "e\u0301", "s/b.png": ""}, ["no/x.png"], ["e.png", "s/c.png"]
+        {"a.png": ' x  ,"y', "d.png": "e\u0301", "s/b.png": ""},
+        ["no/x.png"],
+        ["e.png", "s/c.png"],
+        groups=dict.fromkeys(("a.png", "s/b.png", "d.png"), "w"),
     )
 
 

@@ -98,7 +98,7 @@ def refused(path: Path, message: str) -> None:
 def test_what_is_written_comes_back(tmp_path: Path, model: Model, dtype: str) -> None:
     about = {"images": 3, "fonts": ["é", "\ud800"], "best": None, "nested": {"a": [1.5, True]}}
     shape = dataclasses.replace(model.shape, dropout=0.25)
-    preprocessing = Preprocessing(spread=4.25, margin=3, max_width=999)
+    preprocessing = Preprocessing(spread=4.25, margin=3, max_width=999, mirrored=True)
     written = dataclasses.replace(model, about=about, shape=shape, preprocessing=preprocessing)
     save_model(tmp_path / "m", written, dtype=dtype)
     back = read_model(str(tmp_path / "m"))
@@ -458,6 +458,7 @@ def test_no_version_is_refused(path: Path, version: str | None) -> None:
         ({"preprocessing": '{"spread": NaN}'}, "spread must be"),
         ({"preprocessing": '{"spread": true}'}, "spread must be"),
         ({"preprocessing": '{"max_width": 1e9}'}, "max_width must be"),
+        ({"preprocessing": '{"mirrored": 1}'}, "mirrored must be"),
         ({"about": "[]"}, "about are no dict"),
         ({"about": "x"}, "Expecting value"),
     ],

@@ -76,6 +76,15 @@ def test_what_is_written_matters_and_not_how_it_was_cut_out(image: np.ndarray) -
     assert distance(EXPECTED, got) < 0.08
 
 
+def test_mirrored() -> None:
+    mirrored = Preprocessing(mirrored=True)
+    np.testing.assert_array_equal(mirrored.apply(word()), DEFAULT.apply(word()[:, ::-1].copy()))
+    # Models and checkpoints that say nothing of it are as they were.
+    assert "mirrored" not in DEFAULT.described()
+    assert mirrored.described()["mirrored"] is True
+    assert Preprocessing(**mirrored.described()) == mirrored
+
+
 def test_the_measure_above_can_tell_words_apart() -> None:
     for other in ("hamble", "sample", "thirty"):
         assert distance(EXPECTED, DEFAULT.apply(word(other))) > 0.12
@@ -243,6 +252,7 @@ def test_height_spread_and_margin_are_kept() -> None:
         ({"spread": "5"}, r"spread must be 0\.1 to 32, got '5'"),
         ({"spread": math.nan}, r"spread must be 0\.1 to 32, got nan"),
         ({"spread": True}, r"spread must be 0\.1 to 32, got True"),
+        ({"mirrored": 1}, r"mirrored must be true or false, got 1; choose one"),
     ],
 )
 def test_wrong_settings_are_refused(options: dict[str, Any], message: str) -> None:

@@ -65,6 +65,21 @@ def test_texts_are_in_nfc_and_without_blanks_around(data: Path) -> None:
     assert "ét" in read_real([data]).texts
 
 
+def test_right_to_left(data: Path, make_font: Callable[..., Path], tmp_path: Path) -> None:
+    assert not read_data(Recipe(data=(str(data),))).right_to_left
+    texts = ["שלום", "עולם", "م\u0651ر", "12", "אב", "גד", "هو", "ab"]
+    rows = "".join(f"{i}.png,{text}\n" for i, text in enumerate(texts))
+    (data / "labels.csv").write_text("file,text\n" + rows, encoding="utf-8")
+    found = read_data(Recipe(data=(str(data),)))
+    assert found.right_to_left
+    # As they are read, and combining characters by themselves.
+    assert set(found.training.texts + found.validation.texts) == set(texts)
+    assert found.alphabet.tokens == (*sorted(set("".join(texts))), "")
+    make_font(tmp_path / "fonts" / "plain.ttf", "abc")
+    with pytest.raises(InvalidValueError, match="texts must be left to right where images are dr"):
+        read_data(Recipe(data=(str(data),), fonts=str(tmp_path / "fonts")))
+
+
 def test_nothing_to_train_on(tmp_path: Path, data: Path) -> None:
     draw(tmp_path / "other" / "a.png")
     draw(tmp_path / "other" / "narrow.png", 30)

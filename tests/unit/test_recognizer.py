@@ -33,10 +33,18 @@ def model(random_model: Callable[..., Any]) -> Model:
     return random_model("abcdefghij")
 
 
+@pytest.fixture(scope="module", params=["onnx", "keras"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine that is installed; what uses it has the mark `keras`."""
+    if request.param == "onnx":
+        pytest.importorskip("onnxruntime", reason="needs ctckit[onnx]")
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def recognizer(model: Model) -> Recognizer:
-    """Return one with random weights; what uses it has the mark `keras`."""
-    return Recognizer(model, "cpu")
+def recognizer(model: Model, engine: str) -> Recognizer:
+    """Return one with random weights."""
+    return Recognizer(model, "cpu", engine=engine)
 
 
 def word(text: str, height: int = 60, width: int = 0) -> np.ndarray:
@@ -75,11 +83,11 @@ def test_a_matrix_is_the_same_alone_and_in_any_batch(recognizer: Recognizer) -> 
 
 
 @keras
-def test_the_last_class_is_the_blank(model: Model) -> None:
+def test_the_last_class_is_the_blank(model: Model, engine: str) -> None:
     bias = np.zeros(11, np.float32)
     bias[10] = 50
     sure = dataclasses.replace(model, weights={**model.weights, "logits/bias": bias})
-    recognizer = Recognizer(sure, "cpu")
+    recognizer = Recognizer(sure, "cpu", engine=engine)
     batch = recognizer.recognize([recognizer.prepare(word("abc"))])
     assert set(batch.log_probs.argmax(axis=1)) == {batch.alphabet.blank}
 
@@ -135,23 +143,26 @@ def test_what_prepare_has_not_made_is_refused(recognizer: Recognizer) -> None:
 
 
 @keras
-def test_numbers_too_large_to_compute_with_are_the_models_fault(model: Model) -> None:
+def test_numbers_too_large_to_compute_with_are_the_models_fault(model: Model, engine: str) -> None:
     large = {n: np.full_like(v, 3e38) if "kernel" in n else v for n, v in model.weights.items()}
     with np.errstate(all="ignore"):
-        recognizer = Recognizer(dataclasses.replace(model, weights=large), "cpu")
+        changed = dataclasses.replace(model, weights=large)
+        recognizer = Recognizer(changed, "cpu", engine=engine)
     with pytest.raises(InvalidValueError, match="model must give finite numbers, got NaN or inf"):
         recognizer.recognize([recognizer.prepare(word("abc"))])
 
 
 @keras
-def test_what_the_matrices_depend_on_is_said(tmp_path: Path, model: Model) -> None:
+def test_what_the_matrices_depend_on_is_said(tmp_path: Path, model: Model, engine: str) -> None:
     save_model(tmp_path / "m", model, dtype="float32")
-    recognizer = Recognizer.load(str(tmp_path / "m"), "cpu")
-    assert (recognizer.backend, recognizer.device) == ("tensorflow", "cpu")
+    recognizer = Recognizer.load(str(tmp_path / "m"), "cpu", engine=engine)
+    backend = {"onnx": "onnxruntime", "keras": "tensorflow"}[engine]
+    assert (recognizer.backend, recognizer.device) == (backend, "cpu")
+    assert sorted(recognizer.source) == ["model", "preprocessing"]  # not the engine
     assert len(recognizer.source["model"]) == 32
     assert recognizer.source["preprocessing"]["height"] == 32
     prepared = [recognizer.prepare(word("abc"))]
-    expected = Recognizer(model, "cpu").recognize(prepared)
+    expected = Recognizer(model, "cpu", engine=engine).recognize(prepared)
     np.testing.assert_allclose(
         recognizer.recognize(prepared).log_probs, expected.log_probs, atol=1e-5
     )
@@ -190,7 +201,7 @@ def test_an_accelerator_that_is_not_there_is_named(
     )
     with pytest.raises(InvalidValueError, match=message):
         Recognizer(model, "gpu")
-    assert Recognizer(model, "auto").device == "cpu"
+    assert Recognizer(model, "auto", engine="keras").device == "cpu"
 
 
 def test_a_device_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +282,7 @@ def test_a_missing_package_names_the_extra(
     with pytest.raises(MissingExtraError, match=message):
         require_recognizer()
     with pytest.raises(MissingExtraError, match=message):
-        Recognizer.load("none")
+        Recognizer.load("none", engine="keras")
 
 
 def test_another_backend_that_is_missing_is_named(
@@ -302,7 +313,7 @@ def test_a_keras_that_is_loaded_keeps_its_backend(
         backend=backend, __spec__=types.SimpleNamespace(origin="keras/__init__.py")
     )
     monkeypatch.setitem(sys.modules, "keras", loaded)  # type: ignore[arg-type]
-    monkeypatch.setattr(extras, "_is_installed", lambda module: True)
+    monkeypatch.setattr(extras, "is_installed", lambda module: True)
     assert require_recognizer() == "jax"
     backend.backend = lambda: "openvino"
     with pytest.raises(InvalidValueError, match="got 'openvino'"):
@@ -328,11 +339,12 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         "from ctckit.cli.main import cli; cli(['dump', '--help'], standalone_mode=False)",
         "from ctckit.recognizer.recognizer import Recognizer",
         "from ctckit.recognizer.extras import require_recognizer; require_recognizer()",
+        "from ctckit.recognizer.engines import choose; choose('auto')",
     ],
-    ids=["import", "help", "dump help", "recognizer", "require"],
+    ids=["import", "help", "dump help", "recognizer", "require", "choose"],
 )
 def test_nothing_heavy_is_loaded_before_it_is_needed(code: str) -> None:
-    heavy = ("keras", "tensorflow", "jax", "torch", "cv2", "PIL", "safetensors")
+    heavy = ("keras", "tensorflow", "jax", "torch", "cv2", "PIL", "safetensors", "onnxruntime")
     done = run(f"{code}\nimport sys\nprint('#', *[m for m in {heavy} if m in sys.modules])")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "#"
@@ -341,7 +353,7 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(code: str) -> None:
 def test_without_packages_the_class_can_be_imported_and_says_so() -> None:
     code = """
 import sys
-for name in ("cv2", "keras", "tensorflow", "safetensors", "PIL"):
+for name in ("cv2", "keras", "tensorflow", "safetensors", "PIL", "onnxruntime"):
     sys.modules[name] = None
 from ctckit.recognizer.recognizer import Recognizer
 try:
