@@ -30,6 +30,12 @@ LANGUAGES = {"dhsd": "german", "copiste": "french", "stanford": "english", "bret
 DECODERS = ("bestpath", "beamsearch", "wordbeamsearch")
 
 
+def read_labels() -> list[dict[str, str]]:
+    """Return the rows of the test set's labels.csv."""
+    with (TEST / "labels.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def matrices(recognizer: Recognizer, files: list[Path]) -> Any:
     """Return the CTC matrices of images, in one batch."""
     from ctckit.matrices import MatrixBatch
@@ -58,8 +64,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if not TEST.is_dir():
         sys.exit(f"accuracy.py: the test set must be in {TEST.relative_to(ROOT.parent)}, got none")
-    with (TEST / "labels.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_labels()
     recognizer = Recognizer.load(arguments.model)
     groups: dict[tuple[str, str], list[dict[str, str]]] = {}
     for row in rows:

@@ -21,6 +21,7 @@ from ctckit.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from ctckit.recognizer.checkpoint import Row
+    from ctckit.recognizer.models import Model
     from ctckit.recognizer.recipe import Data, Recipe
     from ctckit.recognizer.training import Trainer
 
@@ -68,6 +69,13 @@ if TYPE_CHECKING:
     default=Path("model"),
     help="Folder for model.safetensors, curve.csv and the checkpoint; a training that was "
     "interrupted goes on from there.  [default: model]",
+)
+@click.option(
+    "--start-from",
+    type=PATH,
+    metavar="FILE",
+    help="Start with the weights of this model instead of random ones; `default` is the bundled "
+    "one. Few images of a new hand are then enough.",
 )
 @click.option(
     "--images",
@@ -158,9 +166,11 @@ def train(
     _check_numbers(options)
     backend = require_recognizer()
     from ctckit.recognizer.checkpoint import check_folder
+    from ctckit.recognizer.preprocessing import Preprocessing
     from ctckit.recognizer.recipe import Recipe, read_data
 
     check_folder(output)
+    first = _first(options["start_from"])
     recipe = Recipe(
         data=tuple(str(folder) for folder in data),
         fonts=str(fonts) if synthetic else None,
@@ -169,6 +179,7 @@ def train(
         validation_share=options["validation_share"],
         columns=options["batch_columns"],
         seed=options["seed"],
+        preprocessing=first.preprocessing if first is not None else Preprocessing(),
     )
     with taken_signals() as interrupts:
         with without_chatter():
@@ -178,12 +189,11 @@ def train(
         interrupts.check()
         found = read_data(recipe)
         _tell_data(found)
-        if found.right_to_left:
-            preprocessing = dataclasses.replace(recipe.preprocessing, mirrored=True)
-            recipe = dataclasses.replace(recipe, preprocessing=preprocessing)
+        preprocessing = dataclasses.replace(recipe.preprocessing, mirrored=found.right_to_left)
+        recipe = dataclasses.replace(recipe, preprocessing=preprocessing)
         with devices.using(device):
             with without_chatter():
-                trainer = _trainer(recipe, found, output, options)
+                trainer = _trainer(recipe, found, output, options, first)
             interrupts.check()
             _run(trainer, recipe, found, options["workers"], interrupts)
     _tell_end(trainer)
@@ -244,7 +254,22 @@ def _tell_data(found: Data) -> None:
     )
 
 
-def _trainer(recipe: Recipe, found: Data, output: Path, options: Mapping[str, Any]) -> Trainer:
+def _first(path: Path | None) -> Model | None:
+    """Return the model to start from, if there is one."""
+    from ctckit.recognizer.models import read_model
+
+    if path is None:
+        return None
+    return read_model(None if str(path) == "default" else path)
+
+
+def _trainer(
+    recipe: Recipe,
+    found: Data,
+    output: Path,
+    options: Mapping[str, Any],
+    first: Model | None,
+) -> Trainer:
     """Return what trains, as far as the checkpoint in `output` is."""
     from ctckit.recognizer.schedule import Schedule
     from ctckit.recognizer.shape import NetworkShape
@@ -256,14 +281,16 @@ def _trainer(recipe: Recipe, found: Data, output: Path, options: Mapping[str, An
         learning_rate=options["learning_rate"],
         every=options["evaluate_every"],
     )
+    shape = first.shape if first is not None else NetworkShape(height=recipe.preprocessing.height)
     trainer = Trainer(
         output,
         found.alphabet,
-        NetworkShape(height=recipe.preprocessing.height, classes=len(found.alphabet.tokens)),
+        dataclasses.replace(shape, classes=len(found.alphabet.tokens)),
         recipe.preprocessing,
         schedule,
-        found.about(recipe),
+        {**found.about(recipe), "start_from": first.fingerprint if first is not None else None},
         seed=recipe.seed,
+        first=first,
     )
     trainer.resume()
     state = trainer.state

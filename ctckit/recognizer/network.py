@@ -14,6 +14,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from ctckit.recognizer.normalization import BatchNormalization
 from ctckit.recognizer.shape import COLUMNS as COLUMNS_PER_FRAME
 from ctckit.recognizer.shape import NetworkShape
 
@@ -114,7 +115,7 @@ class _Maker:
     def _norm(self, x: Any, name: str) -> Any:
         if self.folded:
             return x
-        norm = layers.BatchNormalization(momentum=0.99, epsilon=_EPSILON, name=f"{name}_norm")
+        norm = BatchNormalization(momentum=0.99, epsilon=_EPSILON, name=f"{name}_norm")
         return norm(x)
 
     def _zero(self, x: Any, name: str, columns: int) -> Any:

@@ -28,6 +28,7 @@ from ctckit.recognizer.checkpoint import (
     write_checkpoint,
     write_curve,
 )
+from ctckit.recognizer.loss import ctc_losses
 from ctckit.recognizer.models import Model, save_model
 from ctckit.recognizer.network import build_network, named_weights
 from ctckit.recognizer.preprocessing import Preprocessing
@@ -36,6 +37,7 @@ from ctckit.recognizer.recognizer import padded
 from ctckit.recognizer.samples import TrainingBatch
 from ctckit.recognizer.schedule import Schedule
 from ctckit.recognizer.shape import NetworkShape
+from ctckit.recognizer.transfer import transferred
 from ctckit.registry import load_decoder
 
 SAVE_SECONDS = 300
@@ -56,8 +58,7 @@ class CTCNetwork(keras.Model):  # type: ignore[misc]
     ) -> Any:
         """Return the loss; `x` is images and frames, `y` is tokens and their numbers."""
         tokens, lengths = y
-        # The blank is said: -1 works on TensorFlow only.
-        losses = ops.ctc_loss(tokens, y_pred, lengths, x[1], mask_index=y_pred.shape[-1] - 1)
+        losses = ctc_losses(tokens, lengths, y_pred, x[1])
         count = ops.cast(ops.maximum(ops.sum(lengths), 1), losses.dtype)
         return ops.sum(losses) / count
 
@@ -72,6 +73,7 @@ class Trainer:
     schedule : how long
     about : said in the model file
     seed : of the first weights
+    first : a model whose weights are the first ones, instead of random ones; see `transferred`
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Trainer:
         schedule: Schedule,
         about: Mapping[str, Any],
         seed: int = 0,
+        first: Model | None = None,
     ) -> None:
         self.folder = folder
         self.alphabet = alphabet
@@ -95,6 +98,9 @@ class Trainer:
         network = build_network(shape)
         self.model = CTCNetwork(network.inputs, network.outputs[0])
         self._weights = named_weights(self.model)
+        if first is not None:
+            for name, value in transferred(first, alphabet, self._values()).items():
+                self._weights[name].assign(value)
         self.optimizer = keras.optimizers.AdamW(
             schedule.learning_rate, weight_decay=schedule.weight_decay, global_clipnorm=5.0
         )

