@@ -22,7 +22,7 @@ $(READY): $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --group dev \
-		--editable '.[images,onnx]' '$(TENSORFLOW)' \
+		--editable '.[images,onnx,plots]' '$(TENSORFLOW)' \
 		--editable plugins/ctcwordbeamsearch --editable plugins/template
 	touch $@
 

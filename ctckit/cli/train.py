@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,133 +14,28 @@ from ctckit.cli.errors import Interrupted, say
 from ctckit.cli.images import images_text
 from ctckit.cli.interrupts import Interrupts, taken_signals
 from ctckit.cli.left_out import tell_left_out, tell_some
-from ctckit.cli.options import PATH
 from ctckit.cli.progress import progress
+from ctckit.cli.training_options import (
+    check_numbers,
+    check_patience,
+    check_sources,
+    images_wanted,
+    training_options,
+)
 from ctckit.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from ctckit.recognizer.checkpoint import Row
+    from ctckit.recognizer.curve import Row
     from ctckit.recognizer.models import Model
     from ctckit.recognizer.recipe import Data, Recipe
     from ctckit.recognizer.training import Trainer
 
+_ENDS = {"images": "--images or --epochs", "minutes": "--minutes", "patience": "--patience"}
+"""What to raise for more, by what has ended a training."""
+
 
 @click.command("train", short_help="Train a recognizer on images with texts.")
-@click.option(
-    "--data",
-    type=PATH,
-    metavar="DIR",
-    multiple=True,
-    help="Folder of images with texts: labels.csv, or NAME.gt.txt beside an image, sub-folders "
-    "too; or IAM, Bentham, RIMES, Saint Gall or Washington as they come; or a file that ctckit "
-    "pack wrote. May be given more than once.",
-)
-@click.option(
-    "--synthetic",
-    is_flag=True,
-    help="Draw images too: words of --words with --fonts, distorted as handwriting is.",
-)
-@click.option(
-    "--fonts",
-    type=PATH,
-    metavar="DIR",
-    help="Folder of .ttf and .otf files for --synthetic.",
-)
-@click.option(
-    "--words",
-    type=PATH,
-    metavar="FILE",
-    multiple=True,
-    help="Word list for --synthetic, a word a line. May be given more than once; the lists are "
-    "drawn from equally, one that is named twice twice as often.  [default: the words of --data]",
-)
-@click.option(
-    "--synthetic-share",
-    type=click.FloatRange(0, 1),
-    default=0.45,
-    metavar="FLOAT",
-    help="Share of the images that are drawn, where there are real ones too.  [default: 0.45]",
-)
-@click.option(
-    "--output",
-    type=PATH,
-    metavar="DIR",
-    default=Path("model"),
-    help="Folder for model.safetensors, curve.csv and the checkpoint; a training that was "
-    "interrupted goes on from there.  [default: model]",
-)
-@click.option(
-    "--start-from",
-    type=PATH,
-    metavar="FILE",
-    help="Start with the weights of this model instead of random ones; `default` is the bundled "
-    "one. Few images of a new hand are then enough.",
-)
-@click.option(
-    "--images",
-    "count",
-    type=click.IntRange(min=1),
-    default=300_000,
-    metavar="INTEGER",
-    help="Images to train on, counted as often as they are used.  [default: 300000]",
-)
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="FLOAT",
-    help="End after so many minutes of training, if --images takes longer.",
-)
-@click.option(
-    "--evaluate-every",
-    type=click.IntRange(min=1),
-    default=20_000,
-    metavar="INTEGER",
-    help="Images between two evaluations.  [default: 20000]",
-)
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=2.5e-3,
-    metavar="FLOAT",
-    help="At its peak; it rises to that, then falls to nothing.  [default: 0.0025]",
-)
-@click.option(
-    "--validation-share",
-    type=click.FloatRange(0, 0.9),
-    default=0.05,
-    metavar="FLOAT",
-    help="Share of the real images that are kept out of training, to choose the best weights "
-    "by: all of some writers or pages, where these are known; 0 keeps the last weights.  "
-    "[default: 0.05]",
-)
-@click.option(
-    "--batch-columns",
-    type=click.IntRange(min=64),
-    default=6144,
-    metavar="INTEGER",
-    help="Image columns in a batch at most: 48 words of 128 columns, or 10 lines of 600.  "
-    "[default: 6144]",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    metavar="INTEGER",
-    help="Processes that make training images.  [default: 1]",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
-    default="auto",
-    help="Where the network runs.  [default: auto, a GPU if there is one]",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    metavar="INTEGER",
-    help="Of all chance.  [default: 0]",
-)
+@training_options
 def train(
     data: Sequence[Path],
     synthetic: bool,
@@ -158,12 +52,13 @@ def train(
 
     \b
     ctckit train --data my-images --output my-model
+    ctckit train --data my-images --epochs 200 --patience 25
     ctckit train --data my-images --synthetic --fonts fonts --words words.txt
     """  # noqa: D301 - click wants a backspace
     from ctckit.recognizer.extras import require_recognizer, without_chatter
 
-    _check_sources(data, synthetic, fonts, words)
-    _check_numbers(options)
+    check_sources(data, synthetic, fonts, words)
+    check_numbers(options, data, synthetic)
     backend = require_recognizer()
     from ctckit.recognizer.checkpoint import check_folder
     from ctckit.recognizer.preprocessing import Preprocessing
@@ -178,6 +73,7 @@ def train(
         synthetic_share=options["synthetic_share"],
         validation_share=options["validation_share"],
         columns=options["batch_columns"],
+        batch_size=options["batch_size"],
         seed=options["seed"],
         preprocessing=first.preprocessing if first is not None else Preprocessing(),
     )
@@ -186,8 +82,10 @@ def train(
             from ctckit.recognizer import devices
 
             device = devices.choose(backend, options["device"])
+            options["precision"] = devices.choose_precision(device, options["precision"])
         interrupts.check()
         found = read_data(recipe)
+        check_patience(options["patience"], found)
         _tell_data(found)
         preprocessing = dataclasses.replace(recipe.preprocessing, mirrored=found.right_to_left)
         recipe = dataclasses.replace(recipe, preprocessing=preprocessing)
@@ -195,38 +93,10 @@ def train(
             with without_chatter():
                 trainer = _trainer(recipe, found, output, options, first)
             interrupts.check()
+            _write_language_files(trainer, found, options["corpus_from"])
+            _tell_curve()
             _run(trainer, recipe, found, options["workers"], interrupts)
-    _tell_end(trainer)
-
-
-def _check_sources(
-    data: Sequence[Path], synthetic: bool, fonts: Path | None, words: Sequence[Path]
-) -> None:
-    if not data and not synthetic:
-        raise click.UsageError(
-            "training images must come from somewhere, got neither --data nor --synthetic; "
-            "give a folder, or fonts to draw with"
-        )
-    if synthetic and fonts is None:
-        raise click.UsageError(
-            "--fonts must be given with --synthetic, got none; name a folder of .ttf or .otf files"
-        )
-    if synthetic and not data and not words:
-        raise click.UsageError(
-            "--words must be given with --synthetic where there is no --data, got none; "
-            "name a word list"
-        )
-    if not synthetic and (fonts is not None or words):
-        raise click.UsageError(
-            "--fonts and --words must come with --synthetic, got them without; add --synthetic"
-        )
-
-
-def _check_numbers(options: Mapping[str, Any]) -> None:
-    """Refuse nan and inf, which click takes for numbers in range."""
-    for name, value in options.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise click.UsageError(f"{name} must be a finite number, got {value}; give another")
+    _tell_end(trainer, len(found.validation))
 
 
 def _tell_data(found: Data) -> None:
@@ -276,10 +146,11 @@ def _trainer(
     from ctckit.recognizer.training import Trainer
 
     schedule = Schedule(
-        images=options["count"],
+        images=images_wanted(options, found),
         minutes=options["minutes"],
         learning_rate=options["learning_rate"],
         every=options["evaluate_every"],
+        patience=options["patience"],
     )
     shape = first.shape if first is not None else NetworkShape(height=recipe.preprocessing.height)
     trainer = Trainer(
@@ -291,19 +162,37 @@ def _trainer(
         {**found.about(recipe), "start_from": first.fingerprint if first is not None else None},
         seed=recipe.seed,
         first=first,
+        precision=options["precision"],
     )
     trainer.resume()
     state = trainer.state
-    if schedule.progress(state.images, state.seconds) >= 1:
+    if trainer.ended:
         raise InvalidValueError(
             f"output must be a new folder, or one whose training can go on, got '{output}', "
             f"whose training has ended after {images_text(state.images)} and "
-            f"{state.seconds / 60:.1f} minutes; raise --images or --minutes, or choose another "
-            "folder"
+            f"{state.seconds / 60:.1f} minutes; raise {_ENDS[trainer.ended]}, or choose "
+            "another folder"
         )
     if state.images:
         say(f"going on after {images_text(state.images)} with the checkpoint in '{output}'")
     return trainer
+
+
+def _write_language_files(trainer: Trainer, found: Data, source: str) -> None:
+    """Write what word beam search needs beside the model."""
+    from ctckit.recognizer.language_files import corpus_texts, write_language_files
+
+    # First a checkpoint: a folder with a corpus alone would be taken for the user's own.
+    trainer.save_checkpoint()
+    write_language_files(trainer.folder, corpus_texts(found, source))
+
+
+def _tell_curve() -> None:
+    """Say that there will be no picture, where that is so."""
+    from ctckit.recognizer.curve import PICTURE, can_draw
+
+    if not can_draw():
+        say(f"{PICTURE} needs Matplotlib, which is missing; pip install 'ctckit[plots]' for it")
 
 
 def _run(
@@ -320,9 +209,9 @@ def _run(
     quiet = not sys.stdout.isatty()
     bar = progress("train", trainer.schedule.images, unit="images", quiet=quiet)
     try:
-        with bar as advance, Feed(make, seeds) as batches:
+        with bar as advance, Feed(make, seeds, _tell_gone) as batches:
             advance(began)
-            click.echo("   images  minutes    loss     CER   exact")
+            click.echo("   images  minutes    loss     CER     WER   exact")
             trainer.run(interrupts.between(batches), found.validation, _tell_row, advance)
     except KeyboardInterrupt:
         trainer.save_checkpoint()
@@ -344,19 +233,29 @@ class _GoesOn(Interrupted):
         )
 
 
+def _tell_gone(ids: Sequence[str]) -> None:
+    """Name images that the processes could not read again."""
+    tell_some(f"left out {images_text(len(ids))} that could be read before, and cannot now", ids)
+
+
 def _tell_row(row: Row) -> None:
-    cer, exact = ("-" if row[name] is None else f"{row[name]:.4f}" for name in ("cer", "exact"))
+    rates = (row[name] for name in ("cer", "wer", "exact"))
+    cer, wer, exact = ("-" if rate is None else f"{rate:.4f}" for rate in rates)
     images, seconds, loss = (row[name] or 0 for name in ("images", "seconds", "loss"))
-    click.echo(f"{images:9,} {seconds / 60:8.1f} {loss:7.4f} {cer:>7} {exact:>7}")
+    click.echo(f"{images:9,} {seconds / 60:8.1f} {loss:7.4f} {cer:>7} {wer:>7} {exact:>7}")
 
 
-def _tell_end(trainer: Trainer) -> None:
-    """Say in one line what was done, and where the model is."""
+def _tell_end(trainer: Trainer, validated: int) -> None:
+    """Say what was done, how good the model is, and where it is."""
     state = trainer.state
+    patience = trainer.schedule.patience
+    if trainer.ended == "patience":
+        noun = "evaluation" if patience == 1 else "evaluations in a row"
+        say(f"ended early: {patience} {noun} did not better the CER")
     best = "no images to validate on, so these are the last weights"
     if state.best is not None:
-        best = f"best CER {state.best:.4f}"
-    say(
-        f"{images_text(state.images)} in {state.seconds / 60:.1f} minutes, {best}; the model is "
-        f"'{trainer.model_path}'"
-    )
+        rates = {"CER": state.best, "WER": state.best_wer, "exact": state.best_exact}
+        told = ", ".join(f"{name} {rate:.4f}" for name, rate in rates.items() if rate is not None)
+        best = f"best after {images_text(state.kept)}: {told} of {images_text(validated)}"
+    say(f"{images_text(state.images)} in {state.seconds / 60:.1f} minutes, {best}")
+    say(f"the model is '{trainer.model_path}'; curve, summary and corpus are beside it")

@@ -1,12 +1,10 @@
-"""What a training keeps in its folder, to go on after a stop: a checkpoint and the curve."""
+"""What a training keeps in its folder to go on after a stop: the checkpoint."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +15,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from ctckit.errors import InvalidValueError
+from ctckit.recognizer.language_files import CORPUS, WORD_CHARACTERS
 from ctckit.recognizer.models import write_whole
 
 MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
-CURVE = "curve.csv"
-CURVE_COLUMNS = ("images", "seconds", "loss", "cer", "exact")
 
 Arrays = dict[str, npt.NDArray[Any]]
-Row = dict[str, float | None]
 
 
 @dataclass
@@ -36,11 +32,21 @@ class State:
     ----------
     images, seconds : trained on so far
     best : the lowest validation CER so far, None before there is one
+    best_wer, best_exact : the word error rate of those weights, and the share of images that they
+        read without an error; None where not known
+    kept : images trained on when the weights in the model file were; 0: none are there
+    stale : evaluations since the one that bettered the CER
+
+    A checkpoint that lacks the last four is one of before there were these.
     """
 
     images: int = 0
     seconds: float = 0.0
     best: float | None = None
+    best_wer: float | None = None
+    best_exact: float | None = None
+    kept: int = 0
+    stale: int = 0
 
 
 def check_folder(folder: Path) -> None:
@@ -48,15 +54,19 @@ def check_folder(folder: Path) -> None:
 
     Raises
     ------
-    InvalidValueError : it is a file, or holds a model and no checkpoint, which would be replaced
+    InvalidValueError : it is a file, or holds no checkpoint, but a model or a corpus, which would
+        be replaced
     """
     if folder.exists() and not folder.is_dir():
         raise InvalidValueError(f"output must be a folder, got the file '{folder}'; choose another")
-    if (folder / MODEL).exists() and not (folder / CHECKPOINT).exists():
-        raise InvalidValueError(
-            f"output must be new or hold a checkpoint, got '{folder}' with a {MODEL} alone; choose "
-            "another folder"
-        )
+    if (folder / CHECKPOINT).exists():
+        return
+    for name in (MODEL, CORPUS, WORD_CHARACTERS):
+        if (folder / name).exists():
+            raise InvalidValueError(
+                f"output must be new or hold a checkpoint, got '{folder}' with a {name} alone; "
+                "choose another folder"
+            )
 
 
 def write_checkpoint(folder: Path, arrays: Mapping[str, Any], state: State, settings: str) -> None:
@@ -132,33 +142,3 @@ def _damaged(path: Path, reason: str) -> InvalidValueError:
         f"checkpoint must be one that ctckit train wrote, got '{path}', which is damaged or "
         f"another kind of file ({' '.join(reason.split())[:160]}); delete the folder to train anew"
     )
-
-
-def read_curve(folder: Path, images: int) -> list[Row]:
-    """Return the evaluations so far, without those that came after `images`, and damaged ones.
-
-    A training that was killed goes on from its last checkpoint, and evaluates again after that.
-    """
-    try:
-        text = (folder / CURVE).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
-    rows = []
-    for read in csv.DictReader(io.StringIO(text)):
-        try:
-            row: Row = {name: float(read[name]) if read[name] else None for name in CURVE_COLUMNS}
-            at = row["images"] = int(read["images"])
-        except (KeyError, ValueError, TypeError):
-            continue
-        if at <= images and row["seconds"] is not None and row["loss"] is not None:
-            rows.append(row)
-    return rows
-
-
-def write_curve(folder: Path, rows: Sequence[Row]) -> None:
-    """Write ``curve.csv``, an evaluation a row; what is not known is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CURVE_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(folder / CURVE, text.getvalue().encode())

@@ -6,13 +6,15 @@ import multiprocessing
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
 from ctckit.errors import CtckitError
-from ctckit.recognizer.samples import Batcher, TrainingBatch
+from ctckit.recognizer.samples import LeftOut, TrainingBatch
+
+Make = Callable[[int], Iterable[TrainingBatch | LeftOut]]
 
 _AHEAD = 24
 """Batches that wait to be used, at most."""
@@ -32,13 +34,21 @@ class Feed:
 
     Parameters
     ----------
-    make : called in each process with a number to draw chance from, returns what makes batches;
-        must be picklable
+    make : called in each process with a number to draw chance from, returns batches, and what is
+        left out of them; must be picklable
     seeds : one number a process
+    on_left_out : told of the images that a process leaves out, each once, when a batch is taken
     """
 
-    def __init__(self, make: Callable[[int], Batcher], seeds: Sequence[int]) -> None:
-        self._batches: queue.Queue[TrainingBatch | FeedError] = queue.Queue(_AHEAD)
+    def __init__(
+        self,
+        make: Make,
+        seeds: Sequence[int],
+        on_left_out: Callable[[list[str]], None] = lambda ids: None,
+    ) -> None:
+        self._batches: queue.Queue[TrainingBatch | LeftOut | FeedError] = queue.Queue(_AHEAD)
+        self._on_left_out = on_left_out
+        self._told: set[str] = set()
         self._ended = threading.Event()
         self._processes: list[Any] = []
         self._threads: list[threading.Thread] = []
@@ -72,7 +82,7 @@ class Feed:
                 if isinstance(sent, str) or self._ended.is_set():
                     return
 
-    def _put(self, what: TrainingBatch | FeedError) -> None:
+    def _put(self, what: TrainingBatch | LeftOut | FeedError) -> None:
         while not self._ended.is_set():
             try:
                 self._batches.put(what, timeout=0.2)
@@ -85,6 +95,12 @@ class Feed:
             what = self._batches.get()
             if isinstance(what, FeedError):
                 raise what
+            if isinstance(what, LeftOut):
+                new = [id for id in what.ids if id not in self._told]
+                self._told.update(new)
+                if new:
+                    self._on_left_out(new)
+                continue
             yield what
 
     def __enter__(self) -> Feed:
@@ -130,7 +146,7 @@ def _ended_early(code: int | None) -> FeedError:
     )
 
 
-def _produce(pipe: Connection, make: Callable[[int], Batcher], seed: int) -> None:
+def _produce(pipe: Connection, make: Make, seed: int) -> None:
     """Make batches until the parent ends this process."""
     import cv2
 

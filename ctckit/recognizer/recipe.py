@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import unicodedata
 from collections import Counter
@@ -16,7 +17,7 @@ from ctckit.recognizer.fonts import Fonts
 from ctckit.recognizer.generator import Generator
 from ctckit.recognizer.preprocessing import COLUMNS, Preprocessing
 from ctckit.recognizer.real import RealImages, read_real
-from ctckit.recognizer.samples import Batcher, Mixture, frames_needed
+from ctckit.recognizer.samples import Batcher, LeftOut, Mixture, TrainingBatch, frames_needed
 from ctckit.recognizer.splitting import choose_validation
 from ctckit.recognizer.words import WordSource
 
@@ -34,6 +35,7 @@ class Recipe:
     synthetic_share : of the training images, 0 to 1
     validation_share : of the real images, kept out of training
     columns : image columns in a batch at most
+    batch_size : images in a batch at most
     seed : of all chance
     preprocessing : of all images
     """
@@ -44,6 +46,7 @@ class Recipe:
     synthetic_share: float = 0.45
     validation_share: float = 0.05
     columns: int = 6144
+    batch_size: int = 64
     seed: int = 0
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
@@ -270,14 +273,19 @@ class BatchMaker:
     alphabet: Alphabet
     training: frozenset[str] | None = None
 
-    def __call__(self, seed: int) -> Batcher:
-        """Return what makes batches."""
+    def __call__(self, seed: int) -> Iterable[TrainingBatch | LeftOut]:
+        """Return batches without end, before them what cannot be read any more, if anything."""
         recipe = self.recipe
+        gone: list[str] = []
         if self.training is None:
             data = read_data(recipe)
             training, generator = data.training, data.generator
         else:
             training = read_real(recipe.data, self.training)
+            gone = sorted(self.training.difference(training.ids))
             generator = make_generator(recipe, training)
         mixture = Mixture(training, generator, recipe.preprocessing, recipe.synthetic_share)
-        return Batcher(mixture, self.alphabet, recipe.columns, [recipe.seed, seed])
+        batcher = Batcher(
+            mixture, self.alphabet, recipe.columns, [recipe.seed, seed], recipe.batch_size
+        )
+        return itertools.chain([LeftOut(gone)], batcher) if gone else batcher

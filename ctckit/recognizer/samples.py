@@ -111,6 +111,18 @@ class TrainingBatch:
     lengths: npt.NDArray[np.int32]
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Images that were read when the training began, and cannot be read again.
+
+    Attributes
+    ----------
+    ids : of the images
+    """
+
+    ids: list[str]
+
+
 def frames_needed(tokens: Sequence[object]) -> int:
     """Return the frames that CTC needs for a text: one a token, one more between equal ones.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 _START = 0.02
 """The rate of learning at the very first, as a share of its peak."""
@@ -23,6 +24,8 @@ class Schedule:
     weight_decay : of AdamW, decoupled
     warm_up : share of the training in which the rate rises to its peak
     every : images between two evaluations
+    patience : evaluations in a row that do not better the CER, after which training ends; None: no
+        limit
     """
 
     images: int
@@ -31,11 +34,28 @@ class Schedule:
     weight_decay: float = 0.02
     warm_up: float = 0.02
     every: int = 20_000
+    patience: int | None = None
 
     def progress(self, images: int, seconds: float) -> float:
         """Return how much of the training is done, 0 to 1."""
         by_time = seconds / (60 * self.minutes) if self.minutes else 0.0
         return min(1.0, max(images / self.images, by_time))
+
+    def end(self, images: int, seconds: float, stale: int) -> str:
+        """Return what has ended the training, the name of an attribute; empty if nothing has.
+
+        Parameters
+        ----------
+        images, seconds : trained on so far
+        stale : evaluations in a row that have not bettered the CER
+        """
+        if images >= self.images:
+            return "images"
+        if self.progress(images, seconds) >= 1:
+            return "minutes"
+        if self.patience is not None and stale >= self.patience:
+            return "patience"
+        return ""
 
     def rate(self, progress: float) -> float:
         """Return the rate of learning: a line up, then half a cosine down.
@@ -51,3 +71,21 @@ class Schedule:
     def next_evaluation(self, images: int) -> int:
         """Return the number of images at which the next evaluation is due."""
         return (images // self.every + 1) * self.every
+
+
+def images_of_epochs(epochs: int, real: int, synthetic_share: float) -> int:
+    """Return how many images to train on, so that each real one is drawn `epochs` times on average.
+
+    Parameters
+    ----------
+    epochs : 1 or more
+    real : real images to train on
+    synthetic_share : of all images, 0 to below 1
+
+    Examples
+    --------
+    >>> images_of_epochs(10, 550, 0.45)
+    10000
+    """
+    # 0.45 is no binary fraction; that must not make one image more.
+    return math.ceil(epochs * real / (1 - Fraction(str(synthetic_share))))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,26 @@ import numpy as np
 from keras import ops
 
 from ctckit.alphabet import Alphabet
-from ctckit.errors import InvalidValueError
+from ctckit.errors import CtckitError, InvalidValueError
 from ctckit.matrices import MatrixBatch
 from ctckit.metrics import ErrorCounts, count_errors
 from ctckit.recognizer.checkpoint import (
     MODEL,
-    Row,
     State,
     check_arrays,
     read_checkpoint,
-    read_curve,
     write_checkpoint,
+)
+from ctckit.recognizer.curve import (
+    Row,
+    can_draw,
+    draw_curve,
+    read_curve,
     write_curve,
+    write_summary,
 )
 from ctckit.recognizer.loss import ctc_losses
-from ctckit.recognizer.models import Model, save_model
+from ctckit.recognizer.models import Model, read_model, save_model
 from ctckit.recognizer.network import build_network, named_weights
 from ctckit.recognizer.preprocessing import Preprocessing
 from ctckit.recognizer.real import RealImages
@@ -43,6 +49,8 @@ from ctckit.registry import load_decoder
 SAVE_SECONDS = 300
 """A checkpoint is written so often at least, and at each evaluation."""
 VALIDATION_BATCH = 32
+_SCALE = "scale/"
+"""How the names of the arrays begin that only mixed precision has in its checkpoint."""
 
 
 class CTCNetwork(keras.Model):  # type: ignore[misc]
@@ -68,12 +76,15 @@ class Trainer:
 
     Parameters
     ----------
-    folder : gets ``model.safetensors``, ``checkpoint.safetensors`` and ``curve.csv``
+    folder : gets ``model.safetensors``, ``checkpoint.safetensors``, ``curve.csv``, ``summary.json``
+        and, where Matplotlib is installed, ``curve.png``
     alphabet, shape, preprocessing : of the model
     schedule : how long
     about : said in the model file
     seed : of the first weights
     first : a model whose weights are the first ones, instead of random ones; see `transferred`
+    precision : ``"float32"``, or ``"mixed"``: layers compute in float16. The weights, logits and
+        loss are float32 in any case, so that a training may go on with the other one
     """
 
     def __init__(
@@ -86,6 +97,7 @@ class Trainer:
         about: Mapping[str, Any],
         seed: int = 0,
         first: Model | None = None,
+        precision: str = "float32",
     ) -> None:
         self.folder = folder
         self.alphabet = alphabet
@@ -95,8 +107,10 @@ class Trainer:
         self.about = dict(about)
         self.state = State()
         keras.utils.set_random_seed(seed)
-        network = build_network(shape)
-        self.model = CTCNetwork(network.inputs, network.outputs[0])
+        mixed = precision == "mixed"
+        with _policy("mixed_float16" if mixed else "float32"):
+            network = build_network(shape)
+            self.model = CTCNetwork(network.inputs, network.outputs[0])
         self._weights = named_weights(self.model)
         if first is not None:
             for name, value in transferred(first, alphabet, self._values()).items():
@@ -105,16 +119,25 @@ class Trainer:
             schedule.learning_rate, weight_decay=schedule.weight_decay, global_clipnorm=5.0
         )
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        # Gradients below 6e-8 would be 0 in float16.
+        optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer) if mixed else self.optimizer
         on_jax = keras.backend.backend() == "jax"
         # XLA on the CPU takes seconds for each new shape; JAX knows nothing else.
-        self.model.compile(optimizer=self.optimizer, jit_compile="auto" if on_jax else False)
+        jit = "auto" if on_jax else False
+        self.model.compile(optimizer=optimizer, jit_compile=jit, auto_scale_loss=False)
         self._quantum = 16 if on_jax else 1
-        self.optimizer.build(self.model.trainable_variables)
+        optimizer.build(self.model.trainable_variables)
+        self._scale = [optimizer.step_counter, optimizer.dynamic_scale] if mixed else []
 
     @property
     def model_path(self) -> Path:
         """Where the best model is written."""
         return self.folder / MODEL
+
+    @property
+    def ended(self) -> str:
+        """What has ended the training, as `Schedule.end` says; empty if it can go on."""
+        return self.schedule.end(self.state.images, self.state.seconds, self.state.stale)
 
     def step(self, batch: TrainingBatch) -> float:
         """Learn from a batch; return its loss."""
@@ -159,12 +182,11 @@ class Trainer:
             state.images += len(batch.frames)
             state.seconds = time.monotonic() - began
             on_images(len(batch.frames))
-            done = schedule.progress(state.images, state.seconds) >= 1
-            if done or state.images >= due:
+            if self.ended or state.images >= due:
                 self._evaluate(float(np.mean(losses)), validation, report)
                 losses, due = [], schedule.next_evaluation(state.images)
                 saved = time.monotonic()
-            if done:
+            if self.ended:
                 return
             if time.monotonic() - saved > SAVE_SECONDS:
                 self.save_checkpoint()
@@ -180,19 +202,43 @@ class Trainer:
         state = self.state
         counts = self.validate(validation)
         known = counts.lines > 0
-        row: Row = {
-            "images": state.images,
-            "seconds": round(state.seconds, 1),
-            "loss": round(loss, 5),
-            "cer": round(counts.cer, 5) if known else None,
-            "exact": round(counts.exact, 5) if known else None,
-        }
-        if not known or state.best is None or counts.cer <= state.best:
-            state.best = counts.cer if known else None
-            save_model(self.model_path, self.current())
-        write_curve(self.folder, [*read_curve(self.folder, state.images - 1), row])
+        cer, wer, exact = (counts.cer, counts.wer, counts.exact) if known else (None, None, None)
+        row: Row = {"images": state.images, "seconds": round(state.seconds, 1)}
+        for name, value in (("loss", loss), ("cer", cer), ("wer", wer), ("exact", exact)):
+            row[name] = None if value is None else round(value, 5)
+        # Of equally good weights the last are kept, but patience wants better ones.
+        keep = cer is None or state.best is None or cer <= state.best
+        better = cer is None or state.best is None or cer < state.best
+        state.stale = 0 if better else state.stale + 1
+        if keep:
+            state.best, state.best_wer, state.best_exact = cer, wer, exact
+            state.kept = state.images
+        rows = [*read_curve(self.folder, state.images - 1), row]
+        write_curve(self.folder, rows)
+        if can_draw():
+            draw_curve(self.folder, rows)
+        # The checkpoint holds these weights: if it ends here, `resume` writes the model.
         self.save_checkpoint()
+        if keep:
+            save_model(self.model_path, self.current())
+        write_summary(self.folder, self._summary(counts.lines))
         report(row)
+
+    def _summary(self, validated: int) -> dict[str, Any]:
+        """Return what there is to say of the training, and of the model that is kept."""
+        state = self.state
+        rates = {"cer": state.best, "wer": state.best_wer, "exact": state.best_exact}
+        return {
+            "images": state.images,
+            "minutes": round(state.seconds / 60, 2),
+            "ended_by": self.ended or None,
+            "validation_images": validated,
+            "model": {
+                "file": MODEL,
+                "images": state.kept,
+                **{name: None if rate is None else round(rate, 5) for name, rate in rates.items()},
+            },
+        }
 
     def current(self) -> Model:
         """Return the model as it is now.
@@ -234,9 +280,16 @@ class Trainer:
     def save_checkpoint(self) -> None:
         """Write all that is needed to go on: weights, the optimizer's, and how far it is."""
         arrays = {f"weights/{name}": value for name, value in self._values().items()}
-        for i, variable in enumerate(self.optimizer.variables):
-            arrays[f"optimizer/{i}"] = np.asarray(variable)
+        for name, variable in [*self._optimizer_variables(), *self._scale_variables()]:
+            arrays[name] = np.asarray(variable)
         write_checkpoint(self.folder, arrays, self.state, self._settings())
+
+    def _optimizer_variables(self) -> list[tuple[str, Any]]:
+        return [(f"optimizer/{i}", one) for i, one in enumerate(self.optimizer.variables)]
+
+    def _scale_variables(self) -> list[tuple[str, Any]]:
+        """Return what mixed precision has besides, by names that a float32 training passes over."""
+        return [(f"{_SCALE}{i}", one) for i, one in enumerate(self._scale)]
 
     def _settings(self) -> str:
         """Return what must be the same to go on with a checkpoint, as JSON."""
@@ -259,9 +312,38 @@ class Trainer:
             return False
         arrays, self.state = found
         variables = {f"weights/{name}": value for name, value in self._weights.items()}
-        variables |= {f"optimizer/{i}": one for i, one in enumerate(self.optimizer.variables)}
+        variables |= dict(self._optimizer_variables())
+        scale = {name: arrays.pop(name) for name in list(arrays) if name.startswith(_SCALE)}
         shapes = {name: tuple(variable.shape) or (1,) for name, variable in variables.items()}
         check_arrays(self.folder, arrays, shapes)
+        if scale and self._scale:
+            variables |= dict(self._scale_variables())
+            check_arrays(self.folder, scale, {name: (1,) for name, _ in self._scale_variables()})
         for name, variable in variables.items():
-            variable.assign(arrays[name].reshape(variable.shape))
+            variable.assign((arrays | scale)[name].reshape(variable.shape))
+        self._agree_with_model()
         return True
+
+    def _agree_with_model(self) -> None:
+        """Write the model again if the training was killed before it was, and forget one lost."""
+        state = self.state
+        try:
+            found = read_model(self.model_path).about.get("images")
+        except CtckitError:
+            found = None
+        if state.kept and state.kept == state.images != found:
+            save_model(self.model_path, self.current())
+        elif found is None:
+            state.best = state.best_wer = state.best_exact = None
+            state.kept = 0
+
+
+@contextmanager
+def _policy(name: str) -> Iterator[None]:
+    """Make layers with a policy of what they compute in."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

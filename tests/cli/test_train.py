@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import importlib.util
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +21,8 @@ import pytest
 import ctckit.recognizer
 from ctckit.errors import InvalidValueError
 from ctckit.recognizer.checkpoint import CHECKPOINT, MODEL, State
+from ctckit.recognizer.curve import CURVE, CURVE_COLUMNS, PICTURE, SUMMARY
+from ctckit.recognizer.language_files import CORPUS, WORD_CHARACTERS
 
 TEXTS = ["one", "two", "three", "four", "five", "six"]
 
@@ -46,33 +50,45 @@ class FakeTrainer:
     made = None
     begin = State()
     interrupted = False
+    stale = 0
 
-    def __init__(self, folder, alphabet, shape, preprocessing, schedule, about, seed):
+    def __init__(
+        self, folder, alphabet, shape, preprocessing, schedule, about, seed, first, precision
+    ):
         type(self).made = self
         self.folder, self.schedule, self.about, self.seed = folder, schedule, about, seed
-        self.preprocessing = preprocessing
+        self.preprocessing, self.first, self.precision = preprocessing, first, precision
+        self.alphabet, self.sizes = alphabet, []
         self.classes, self.state, self.saved = shape.classes, State(), 0
         self.model_path = folder / MODEL
+
+    @property
+    def ended(self):
+        return self.schedule.end(self.state.images, self.state.seconds, self.state.stale)
 
     def resume(self):
         self.state = State(**vars(self.begin))
         return self.begin.images > 0
 
     def save_checkpoint(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / CHECKPOINT).write_text("x")
         self.saved += 1
 
     def run(self, batches, validation, report, on_images):
         for batch in itertools.islice(batches, 1 if self.interrupted else 2):
+            self.sizes.append(len(batch.frames))
             self.state.images += len(batch.frames)
             self.state.seconds += 60
             on_images(len(batch.frames))
         if self.interrupted:
             os.kill(os.getpid(), signal.SIGTERM)
             next(batches)
-        self.state.best = 0.25 if len(validation) else None
-        cer = (self.state.best, 0.5) if len(validation) else (None, None)
-        row = (self.state.images, self.state.seconds, 1.5, *cer)
-        report(dict(zip(("images", "seconds", "loss", "cer", "exact"), row, strict=True)))
+        rates = (0.25, 0.75, 0.5) if len(validation) else (None, None, None)
+        self.state.best, self.state.best_wer, self.state.best_exact = rates
+        self.state.kept, self.state.stale = self.state.images, self.stale
+        row = (self.state.images, self.state.seconds, 1.5, *rates)
+        report(dict(zip(CURVE_COLUMNS, row, strict=True)))
 
 
 @pytest.fixture
@@ -90,6 +106,7 @@ def fake(monkeypatch):
         return "cpu"
 
     devices.choose, devices.using = choose, contextlib.nullcontext
+    devices.choose_precision = lambda device, precision: f"{precision} on the {device}"
     for name, module in (("training", training), ("devices", devices)):
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setattr(ctckit.recognizer, name, module, raising=False)
@@ -137,13 +154,17 @@ def test_what_it_says(invoke, fake, data):
     trainer = fake.made
     images = trainer.state.images
     assert result.stdout.splitlines() == [
-        "   images  minutes    loss     CER   exact",
-        f"{images:9,}      2.0  1.5000  0.2500  0.5000",
+        "   images  minutes    loss     CER     WER   exact",
+        f"{images:9,}      2.0  1.5000  0.2500  0.7500  0.5000",
     ]
     assert result.stderr.splitlines() == [
         "ctckit: 5 images to train on, 1 to validate on, 13 characters",
-        f"ctckit: {images} images in 2.0 minutes, best CER 0.2500; the model is 'model/{MODEL}'",
+        f"ctckit: {images} images in 2.0 minutes, best after {images} images: CER 0.2500, WER "
+        "0.7500, exact 0.5000 of 1 image",
+        f"ctckit: the model is 'model/{MODEL}'; curve, summary and corpus are beside it",
     ]
+    assert trainer.precision == "auto on the cpu"
+    assert trainer.first is None
     assert trainer.about["data"] == ["data"]
     assert trainer.classes == 14
 
@@ -168,8 +189,8 @@ def test_all_options(invoke, fake, data, folder, make_font):
         "ctckit: warning: left out 1 of the words of 'words.txt', whose characters no font has"
     )
     assert lines[2].startswith("ctckit: 6 images to train on, and drawn ones, 0 to validate on, ")
-    assert ", no images to validate on, so these are the last weights; the model is" in lines[3]
-    assert result.stdout.splitlines()[1].endswith("1.5000       -       -")
+    assert lines[3].endswith(", no images to validate on, so these are the last weights")
+    assert result.stdout.splitlines()[1].endswith("1.5000       -       -       -")
 
 
 def test_what_is_left_out_is_named(invoke, fake, data):
@@ -263,7 +284,7 @@ def test_interrupted(invoke, fake, data, monkeypatch):
     result = invoke("train", "--data", "data")
     assert result.exit_code == 130
     made = fake.made
-    assert made.saved == 1
+    assert made.saved == 2
     assert result.stderr.splitlines()[-1] == (
         f"ctckit: interrupted after {made.state.images} images; the checkpoint is written, run the "
         "command again to go on"
@@ -304,7 +325,7 @@ def test_going_on_and_the_end(invoke, fake, data, monkeypatch):
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
         "ctckit: error: output must be a new folder, or one whose training can go on, got 'model', "
-        "whose training has ended after 40 images and 1.0 minutes; raise --images or --minutes, or "
+        "whose training has ended after 40 images and 1.0 minutes; raise --images or --epochs, or "
         "choose another folder"
     )
 
@@ -347,7 +368,7 @@ def test_really(data, folder):
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 130, errors
-    assert rows[0] == "   images  minutes    loss     CER   exact\n"
+    assert rows[0] == "   images  minutes    loss     CER     WER   exact\n"
     assert "the checkpoint is written, run the command again to go on\n" in errors
     done = int(errors.split("interrupted after ")[1].split()[0])
     again = subprocess.run(
@@ -356,9 +377,21 @@ def test_really(data, folder):
     assert again.returncode == 0, again.stderr
     lines = again.stderr.splitlines()
     assert lines[1] == f"ctckit: going on after {done} images with the checkpoint in 'model'"
-    assert lines[2].endswith(f"the model is 'model/{MODEL}'")
-    assert len(lines) == 3
-    assert {one.name for one in (folder / "model").iterdir()} == {MODEL, CHECKPOINT, "curve.csv"}
+    assert len(lines) == 4
+    assert lines[3].startswith(f"ctckit: the model is 'model/{MODEL}'; ")
+    written = {MODEL, CHECKPOINT, CURVE, PICTURE, SUMMARY, CORPUS, WORD_CHARACTERS}
+    assert {one.name for one in (folder / "model").iterdir()} == written
+    summary = json.loads((folder / "model" / SUMMARY).read_text())
+    (validated,) = {*TEXTS} - {*(folder / "model" / CORPUS).read_text().splitlines()}
+    assert len(validated) > 2
+    curve = list(csv.DictReader((folder / "model" / CURVE).open()))
+    assert summary["images"] == int(curve[-1]["images"]) >= done + 4
+    best = min(curve, key=lambda row: (float(row["cer"]), -int(row["images"])))
+    assert summary["model"]["images"] == int(best["images"])
+    assert [summary["model"][name] for name in ("cer", "wer", "exact")] == [
+        float(best[name]) for name in ("cer", "wer", "exact")
+    ]
+    assert f"CER {float(best['cer']):.4f}, WER {float(best['wer']):.4f}, exact " in lines[2]
     from ctckit.recognizer.models import read_model
 
     assert set(read_model(folder / "model" / MODEL).alphabet.tokens) == {*"".join(TEXTS), ""}
