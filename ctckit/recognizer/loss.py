@@ -16,8 +16,9 @@ def ctc_losses(tokens: Any, lengths: Any, logits: Any, frames: Any) -> Any:
 
     Parameters
     ----------
-    tokens : int32 (N, L), each below C - 1; what stands behind an item's length means nothing
-    lengths : int32 (N,), tokens of each item
+    tokens : int32 (N, L), L at least 1, each below C - 1; what stands behind an item's length
+        means nothing
+    lengths : int32 (N,), tokens of each item, 0 or more
     logits : float32 (N, T, C)
     frames : int32 (N,), frames of each item, enough for its tokens
 
@@ -30,13 +31,16 @@ def ctc_losses(tokens: Any, lengths: Any, logits: Any, frames: Any) -> Any:
         return ops.ctc_loss(tokens, logits, lengths, frames, mask_index=logits.shape[-1] - 1)
     import tensorflow as tf
 
-    inside = tf.sequence_mask(lengths, tf.shape(tokens)[1])
+    logits = tf.cast(logits, tf.float32)
+    # The kernel refuses empty texts: it gets a token for them, and what it finds is not taken.
+    empty = tf.equal(lengths, 0)
+    tokens = tf.where(empty[:, None], 0, tf.cast(tokens, tf.int32))
+    inside = tf.sequence_mask(tf.maximum(lengths, 1), tf.shape(tokens)[1])
     text = tf.SparseTensor(
-        tf.where(inside),
-        tf.cast(tf.boolean_mask(tokens, inside), tf.int32),
-        tf.shape(tokens, out_type=tf.int64),
+        tf.where(inside), tf.boolean_mask(tokens, inside), tf.shape(tokens, out_type=tf.int64)
     )
     with tf.device("CPU"):  # the kernel on the GPU takes other arguments
-        return tf.compat.v1.nn.ctc_loss(
-            text, tf.cast(logits, tf.float32), tf.cast(frames, tf.int32), time_major=False
-        )
+        losses = tf.compat.v1.nn.ctc_loss(text, logits, tf.cast(frames, tf.int32), time_major=False)
+    blanks = tf.nn.log_softmax(logits)[..., -1]
+    blanks = tf.where(tf.sequence_mask(frames, tf.shape(logits)[1]), blanks, 0.0)
+    return tf.where(empty, -tf.reduce_sum(blanks, axis=1), losses)

@@ -120,22 +120,6 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
         check_folder(tmp_path)
 
 
-def test_the_curve_is_cut_where_the_training_goes_on(tmp_path: Path) -> None:
-    assert checkpoint.read_curve(tmp_path, 100) == []
-    rows = [
-        dict(zip(checkpoint.CURVE_COLUMNS, (i, i / 2, 1.25, None, None), strict=True))
-        for i in (10, 20, 30)
-    ]
-    checkpoint.write_curve(tmp_path, rows)
-    path = tmp_path / checkpoint.CURVE
-    assert path.read_text() == (
-        "images,seconds,loss,cer,exact\n10,5.0,1.25,,\n20,10.0,1.25,,\n30,15.0,1.25,,\n"
-    )
-    assert checkpoint.read_curve(tmp_path, 29) == rows[:2]
-    path.write_text(path.read_text() + "torn,1\n40")
-    assert checkpoint.read_curve(tmp_path, 99) == rows
-
-
 # Network
 
 
@@ -323,7 +307,7 @@ def test_without_images_to_validate_the_last_weights_are_kept(
 
     trainer.run(endless(batch_of(images_of(WORDS[:2]))), RealImages(), report)
     assert kept == [4, 8]
-    assert [(row["cer"], row["exact"]) for row in rows] == [(None, None)] * 2
+    assert [(row["cer"], row["wer"], row["exact"]) for row in rows] == [(None,) * 3] * 2
     assert trainer.state.best is None
     assert (tmp_path / "out" / "curve.csv").read_text().splitlines()[-1].endswith(",,")
 
