@@ -217,11 +217,12 @@ class Trainer:
         write_curve(self.folder, rows)
         if can_draw():
             draw_curve(self.folder, rows)
-        # The checkpoint holds these weights: if it ends here, `resume` writes the model.
+        write_summary(self.folder, self._summary(counts.lines))
+        # What is above is written again by who goes on from the checkpoint before this one. This
+        # one holds these weights: if the process ends behind it, `resume` writes the model.
         self.save_checkpoint()
         if keep:
             save_model(self.model_path, self.current())
-        write_summary(self.folder, self._summary(counts.lines))
         report(row)
 
     def _summary(self, validated: int) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import importlib
 import importlib.util
 import itertools
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ from ctckit import Alphabet, MatrixBatch
 from ctckit.errors import InvalidValueError
 from ctckit.recognizer import checkpoint, models
 from ctckit.recognizer.checkpoint import State, check_folder, read_checkpoint, write_checkpoint
+from ctckit.recognizer.curve import CURVE, PICTURE, SUMMARY
+from ctckit.recognizer.language_files import CORPUS, WORD_CHARACTERS
 from ctckit.recognizer.models import read_model
 from ctckit.recognizer.preprocessing import Preprocessing
 from ctckit.recognizer.real import RealImages
 from ctckit.recognizer.samples import TrainingBatch
-from ctckit.recognizer.schedule import Schedule
+from ctckit.recognizer.schedule import Schedule, images_of_epochs
 from ctckit.recognizer.shape import NetworkShape
 
 keras = pytest.mark.xdist_group("keras")
@@ -60,6 +64,23 @@ def test_evaluations_are_due_at_multiples() -> None:
     assert [schedule.next_evaluation(i) for i in (0, 99, 100, 350)] == [100, 100, 200, 400]
 
 
+def test_what_ends_a_training() -> None:
+    schedule = Schedule(1000, minutes=1, patience=3)
+    assert schedule.end(999, 59, 2) == ""
+    assert schedule.end(1000, 99, 9) == "images"
+    assert schedule.end(999, 60, 9) == "minutes"
+    assert schedule.end(999, 59, 3) == "patience"
+    assert Schedule(1000).end(999, 1e9, 1000) == ""
+
+
+@pytest.mark.parametrize(
+    ("epochs", "real", "share", "images"),
+    [(1, 7, 0, 7), (10, 550, 0.45, 10_000), (3, 100, 0.9, 3000), (1, 1, 0.99, 100), (2, 3, 0.3, 9)],
+)
+def test_images_of_epochs(epochs: int, real: int, share: float, images: int) -> None:
+    assert images_of_epochs(epochs, real, share) == images
+
+
 # Checkpoint
 
 
@@ -74,6 +95,21 @@ def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
     assert found[1] == State(5, 1.5, None)
     with pytest.raises(InvalidValueError, match=r"must be of the same training, got other charact"):
         read_checkpoint(tmp_path, "other")
+
+
+def test_one_of_before_there_was_patience(tmp_path: Path) -> None:
+    arrays = {"a": np.ones(3, np.float32)}
+    write_checkpoint(tmp_path, arrays, State(5, 1.5, 0.25), "s")
+    path = tmp_path / checkpoint.CHECKPOINT
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    header["__metadata__"]["state"] = json.dumps({"images": 5, "seconds": 1.5, "best": 0.25})
+    text = json.dumps(header).encode()
+    values = data[8 + int.from_bytes(data[:8], "little") :]
+    path.write_bytes(len(text).to_bytes(8, "little") + text + values)
+    found = read_checkpoint(tmp_path, "s")
+    assert found is not None
+    assert found[1] == State(5, 1.5, 0.25, best_wer=None, best_exact=None, kept=0, stale=0)
 
 
 def test_a_damaged_checkpoint(tmp_path: Path) -> None:
@@ -115,9 +151,13 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InvalidValueError, match=r"output must be a folder, got the file '.*file'"):
         check_folder(tmp_path / "file")
-    (tmp_path / checkpoint.MODEL).write_text("x")
-    with pytest.raises(InvalidValueError, match=r"new or hold a checkpoint, got '.*' with a model"):
-        check_folder(tmp_path)
+    for name in (checkpoint.MODEL, CORPUS, WORD_CHARACTERS):
+        (tmp_path / name).write_text("x")
+        with pytest.raises(
+            InvalidValueError, match=f"new or hold a checkpoint, got '.*' with a {name} alone; cho"
+        ):
+            check_folder(tmp_path)
+        (tmp_path / name).unlink()
 
 
 # Network
@@ -137,11 +177,16 @@ def training() -> Any:
 def make(training: Any, tmp_path: Path) -> Callable[..., Any]:
     """Make a trainer of a tiny network."""
 
-    def make(images: int = 10_000, **options: Any) -> Any:
+    def make(
+        images: int = 10_000, *, alphabet: Alphabet = ALPHABET, first: Any = None,
+        precision: str = "float32", **options: Any,
+    ) -> Any:  # fmt: skip
         schedule = Schedule(images, warm_up=0.1, **{"learning_rate": 5e-3, "every": 100} | options)
+        shape = dataclasses.replace(SHAPE, classes=len(alphabet))
         return training.Trainer(
-            tmp_path / "out", ALPHABET, SHAPE, Preprocessing(), schedule, {"by": "test"}, seed=1
-        )
+            tmp_path / "out", alphabet, shape, Preprocessing(), schedule, {"by": "test"}, seed=1,
+            first=first, precision=precision,
+        )  # fmt: skip
 
     return make
 
@@ -329,3 +374,216 @@ def test_a_loss_that_is_no_number(make: Callable[..., Any], tmp_path: Path) -> N
     with pytest.raises(InvalidValueError, match=r"weights must be finite, got nan after 16 images"):
         trainer.save_checkpoint()
     assert (tmp_path / "out" / checkpoint.CHECKPOINT).read_bytes() == before
+
+
+class Killed(BaseException):
+    """Stands for what ends a process at once."""
+
+
+@pytest.fixture
+def scripted(make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Make a trainer that learns nothing, and whose texts are as wrong as is said."""
+    from ctckit.metrics import count_errors
+
+    def scripted(read: dict[int, str], **options: Any) -> Any:
+        trainer = make(every=2, **options)
+        monkeypatch.setattr(trainer, "step", lambda batch: 1.5)
+        monkeypatch.setattr(
+            trainer, "validate", lambda images: count_errors(["ab c"], [read[trainer.state.images]])
+        )
+        return trainer
+
+    return scripted
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / CURVE).open() as file:
+        return list(csv.DictReader(file))
+
+
+@keras
+def test_patience(scripted: Callable[..., Any], tmp_path: Path) -> None:
+    real, batch = images_of(WORDS[:2]), batch_of(images_of(WORDS[:2]))
+    # The CER does not get better when it stays the same, but the later weights are kept.
+    read = {2: "xxxx", 4: "abxx", 6: "axxx", 8: "abxx", 10: "ab x", 12: "axxx"}
+    read |= {14: "axxx", 16: "ab x"}
+    trainer = scripted(read, patience=2)
+    trainer.run(itertools.islice(endless(batch), 3), real, lambda row: None)
+    assert (trainer.ended, trainer.state.stale, trainer.state.kept) == ("", 1, 4)
+    again = scripted(read, patience=2)
+    assert again.resume()
+    assert again.state == trainer.state
+    again.run(endless(batch), real, lambda row: None)
+    assert again.ended == "patience"
+    assert again.state.images == 8
+    assert again.state.kept == read_model(again.model_path).about["images"] == 8
+    assert [row["images"] for row in rows_of(tmp_path / "out")] == ["2", "4", "6", "8"]
+    summary = json.loads((tmp_path / "out" / SUMMARY).read_text())
+    assert summary["ended_by"] == "patience"
+    assert summary["model"] == {
+        "file": "model.safetensors", "images": 8, "cer": 0.5, "wer": 1.0, "exact": 0.0
+    }  # fmt: skip
+    longer = scripted(read, patience=3)
+    longer.resume()
+    assert longer.ended == ""
+    longer.run(endless(batch), real, lambda row: None)
+    state = longer.state
+    assert (state.images, state.kept, state.best, state.stale) == (16, 16, 0.25, 3)
+
+
+@keras
+def test_killed_between_any_two_files(
+    scripted: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever file is the last that was written, what goes on comes to the same end."""
+    real, batch = images_of(WORDS[:2]), batch_of(images_of(WORDS[:2]))
+    read = {2: "xxxx", 4: "ab x", 6: "abxx"}
+    trainer = scripted(read, images=6)
+    fsync = models.os.fsync
+    count = 0
+
+    def dies(descriptor: int) -> None:
+        nonlocal count
+        count -= 1
+        if count < 0:
+            raise Killed
+        fsync(descriptor)
+
+    monkeypatch.setattr(models.os, "fsync", dies)
+    monkeypatch.setattr(sys.modules[type(trainer).__module__], "can_draw", lambda: False)
+    ended = False
+    for at in range(100):
+        trainer.folder = tmp_path / str(at)
+        trainer.state, count = State(), at
+        try:
+            trainer.run(endless(batch), real, lambda row: None)
+            ended = True
+        except Killed:
+            if trainer.model_path.exists():
+                read_model(trainer.model_path)
+        count = 1000
+        trainer.state = State()
+        trainer.resume()
+        if not trainer.ended:
+            trainer.run(endless(batch), real, lambda row: None)
+        state = trainer.state
+        assert (state.images, state.kept, state.stale, state.best) == (6, 4, 1, 0.25)
+        assert (state.best_wer, state.best_exact) == (0.5, 0.0)
+        assert read_model(trainer.model_path).about["images"] == 4
+        assert [row["images"] for row in rows_of(trainer.folder)] == ["2", "4", "6"]
+        summary = json.loads((trainer.folder / SUMMARY).read_text())
+        assert (summary["images"], summary["ended_by"]) == (6, "images")
+        assert (summary["model"]["images"], summary["model"]["cer"]) == (4, 0.25)
+        if ended:
+            break
+    assert at == 13  # so many files were written
+
+
+@keras
+def test_a_model_that_is_gone_is_written_again(scripted: Callable[..., Any]) -> None:
+    real, batch = images_of(WORDS[:2]), batch_of(images_of(WORDS[:2]))
+    read = {2: "ab c", 4: "abxx", 6: "xxxx"}
+    trainer = scripted(read, images=4)
+    trainer.run(endless(batch), real, lambda row: None)
+    assert trainer.state.kept == 2
+    trainer.model_path.unlink()
+    again = scripted(read, images=6)
+    again.resume()
+    assert (again.state.best, again.state.kept) == (None, 0)
+    again.run(endless(batch), real, lambda row: None)
+    assert read_model(again.model_path).about["images"] == 6
+
+
+@keras
+@pytest.mark.parametrize("name", [checkpoint.CHECKPOINT, checkpoint.MODEL, CURVE, PICTURE, SUMMARY])
+def test_a_full_disk_leaves_the_last_good_model(
+    scripted: Callable[..., Any], name: str, tmp_path: Path
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    real, batch = images_of(WORDS[:2]), batch_of(images_of(WORDS[:2]))
+    read = {2: "axxx", 4: "ab c", 6: "xxxx"}
+    trainer = scripted(read, images=6)
+    trainer.run(itertools.islice(endless(batch), 1), real, lambda row: None)
+    # What is written under this name first goes to a disk that has no room.
+    (tmp_path / "out" / f".{name}.partial").symlink_to("/dev/full")
+    with pytest.raises(
+        InvalidValueError, match=f"file must be writable, got '.*{name}' .No space left on device"
+    ):
+        trainer.run(endless(batch), real, lambda row: None)
+    assert read_model(trainer.model_path).about["images"] in (2, 4)
+    again = scripted(read, images=6)
+    assert again.resume()
+    again.run(endless(batch), real, lambda row: None)
+    assert read_model(trainer.model_path).about["images"] == 4
+    assert [row["images"] for row in rows_of(tmp_path / "out")] == ["2", "4", "6"]
+
+
+@keras
+def test_mixed_precision(make: Callable[..., Any], tmp_path: Path) -> None:
+    """It learns; the model is as any other; a training may go on with the other precision."""
+    real = images_of(WORDS)
+    rows: list[Any] = []
+    trainer = make(images=240, every=80, precision="mixed")
+    dtypes = {layer.name: layer.compute_dtype for layer in trainer.model.layers}
+    assert dtypes["stem1_conv"] == dtypes["collapse_norm"] == dtypes["gated1_gate"] == "float16"
+    assert dtypes["logits"] == "float32"
+    trainer.run(endless(batch_of(real)), real, rows.append)
+    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert trainer.optimizer.iterations > 20
+    assert {str(value.dtype) for value in trainer._values().values()} == {"float32"}
+    saved = read_model(trainer.model_path)
+    assert {name: value.shape for name, value in saved.weights.items()} == saved.shape.weights()
+
+    from ctckit.recognizer.recognizer import Recognizer
+
+    recognizer = Recognizer(trainer.current(), "cpu")
+    prepared = [recognizer.prepare(image) for image in real.images]
+    ours, theirs = trainer._recognized(prepared), recognizer.recognize(prepared)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.dtype == np.float32
+        assert np.abs(np.exp(one) - np.exp(other)).max() < 0.05
+
+    again = make(images=480, precision="mixed")
+    trainer._scale[1].assign(4096.0)
+    trainer.save_checkpoint()
+    assert again.resume()
+    assert float(again._scale[1]) == 4096.0
+    assert int(again.optimizer.iterations) == int(trainer.optimizer.iterations)
+    assert math.isfinite(again.step(batch_of(real)))
+    plain = make(images=480)
+    assert plain.resume()
+    assert {layer.compute_dtype for layer in plain.model.layers} == {"float32"}
+    assert int(plain.optimizer.iterations) == int(trainer.optimizer.iterations)
+    plain.save_checkpoint()
+    back = make(images=480, precision="mixed")
+    assert back.resume()
+    assert float(back._scale[1]) == 2.0**15
+    for name, value in plain._values().items():
+        np.testing.assert_array_equal(back._values()[name], value)
+
+
+@keras
+def test_the_rate_of_learning_in_mixed_precision(make: Callable[..., Any]) -> None:
+    trainer = make(images=1000, precision="mixed")
+    assert trainer.model.optimizer is not trainer.optimizer
+    trainer.optimizer.learning_rate = 0.0625
+    assert float(trainer.model.optimizer.learning_rate) == 0.0625
+
+
+@keras
+def test_starting_from_a_model_of_another_alphabet(make: Callable[..., Any]) -> None:
+    first = make().current()
+    alphabet = Alphabet([*"bxda", ""], blank=4)
+    trainer = make(alphabet=alphabet, first=first)
+    random = make(alphabet=alphabet)._values()
+    found = trainer._values()
+    for name, value in first.weights.items():
+        if not name.startswith("logits/"):
+            np.testing.assert_array_equal(found[name], value)
+    for name in ("logits/kernel", "logits/bias"):
+        for i, token in enumerate(alphabet.tokens):
+            known = token in ALPHABET.tokens
+            source = first.weights[name][..., ALPHABET.tokens.index(token)] if known else None
+            expected = random[name][..., i] if source is None else source
+            np.testing.assert_array_equal(found[name][..., i], expected)
