@@ -21,7 +21,8 @@ class LeftOut(Protocol):
 
 def tell_left_out(found: LeftOut) -> None:
     """Say what a data set holds that cannot be used."""
-    tell_some(f"left out {len(found.damaged):,} damaged labels", found.damaged)
+    noun = "label" if len(found.damaged) == 1 else "labels"
+    tell_some(f"left out {len(found.damaged):,} damaged {noun}", found.damaged)
     tell_some(f"left out {images_text(len(found.known_bad))} known to be damaged", found.known_bad)
     tell_some(f"left out {images_text(len(found.broken))} that cannot be read", found.broken, "; ")
     if found.without_text:

@@ -22,7 +22,7 @@ from ctckit.cli.training_options import (
     images_wanted,
     training_options,
 )
-from ctckit.errors import InvalidValueError
+from ctckit.errors import InvalidValueError, NotFoundError
 
 if TYPE_CHECKING:
     from ctckit.recognizer.curve import Row
@@ -130,7 +130,14 @@ def _first(path: Path | None) -> Model | None:
 
     if path is None:
         return None
-    return read_model(None if str(path) == "default" else path)
+    if str(path) == "default":
+        return read_model()
+    if not path.exists():
+        raise NotFoundError(
+            f"start_from must be a model file that exists, got '{path}'; check the path, or write "
+            "default for the bundled one"
+        )
+    return read_model(path)
 
 
 def _trainer(

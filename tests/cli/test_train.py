@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import importlib.util
 import itertools
 import json
@@ -59,7 +60,8 @@ class FakeTrainer:
         self.folder, self.schedule, self.about, self.seed = folder, schedule, about, seed
         self.preprocessing, self.first, self.precision = preprocessing, first, precision
         self.alphabet, self.sizes = alphabet, []
-        self.classes, self.state, self.saved = shape.classes, State(), 0
+        self.shape, self.classes = shape, shape.classes
+        self.state, self.saved = State(), 0
         self.model_path = folder / MODEL
 
     @property
@@ -130,6 +132,29 @@ def fake(monkeypatch):
         (["--data", "d", "--validation-share", "1"], "validation_share must be a number from 0"),
         (["--data", "d", "--evaluate-every", "0"], "evaluate_every must be an integer of at leas"),
         (["--data", "d", "--batch-columns", "9"], "batch_columns must be an integer of at least 6"),
+        (["--data", "d", "--batch-size", "0"], "batch_size must be an integer of at least 1, got"),
+        (["--data", "d", "--epochs", "0"], "epochs must be an integer of at least 1, got 0;"),
+        (["--data", "d", "--patience", "0"], "patience must be an integer of at least 1, got 0;"),
+        (
+            ["--data", "d", "--precision", "half"],
+            "precision must be one of auto, float32, mixed, go",
+        ),
+        (
+            ["--data", "d", "--corpus-from", "test"],
+            "corpus_from must be one of train, all, got 'te",
+        ),
+        (
+            ["--data", "d", "--epochs", "3", "--images", "9"],
+            "--images and --epochs must not come together, got 9 and 3; leave one out",
+        ),
+        (
+            ["--synthetic", "--fonts", "f", "--words", "w", "--epochs", "3"],
+            "--epochs must come with real images, which it counts, got 3 where all are drawn; give",
+        ),
+        (
+            ["--data", "d", "--synthetic", "--fonts", "f", "--synthetic-share=1", "--epochs", "3"],
+            "--epochs must come with real images, which it counts, got 3 where all are drawn; give",
+        ),
         (["--data", "d", "--workers", "0"], "workers must be an integer of at least 1, got"),
         (["--data", "d", "--device", "tpu"], "device must be one of auto, cpu, gpu, got 'tpu'"),
         (["--data", "d", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, got"),
@@ -176,6 +201,7 @@ def test_all_options(invoke, fake, data, folder, make_font):
     args += ["--synthetic-share", "0.9", "--output", "out/m", "--images", "50", "--minutes", "3"]
     args += ["--evaluate-every", "7", "--learning-rate", "0.01", "--validation-share", "0"]
     args += ["--batch-columns", "900", "--workers", "2", "--device", "cpu", "--seed", "4"]
+    args += ["--batch-size", "3", "--precision", "mixed", "--corpus-from", "all"]
     result = invoke("train", "--data", "data", *args)
     assert result.exit_code == 0, result.stderr
     made = fake.made
@@ -184,6 +210,9 @@ def test_all_options(invoke, fake, data, folder, make_font):
     assert (schedule.learning_rate, made.seed, made.folder) == (0.01, 4, Path("out/m"))
     assert made.about["fonts"] == ["plain"]
     assert (made.about["synthetic_share"], made.about["columns"]) == (0.9, 900)
+    assert made.about["batch_size"] == 3
+    assert max(made.sizes) <= 3
+    assert made.precision == "mixed on the cpu"
     lines = result.stderr.splitlines()
     assert lines[0] == (
         "ctckit: warning: left out 1 of the words of 'words.txt', whose characters no font has"
@@ -355,6 +384,186 @@ def test_errors_that_end_it(invoke, fake, data, folder, make_font):
         assert result.stderr.count("\n") == 1
 
 
+def test_epochs(invoke, fake, data, folder, make_font):
+    result = invoke("train", "--data", "data", "--epochs", "30", "--validation-share", "0.2")
+    assert result.exit_code == 0, result.stderr
+    assert fake.made.schedule.images == 150  # 5 images, one is validated on
+    make_font(folder / "fonts" / "plain.ttf", "abcdefghijklmnopqrstuvwxyz ")
+    args = ["--synthetic", "--fonts", "fonts", "--synthetic-share", "0.75", "--output", "b"]
+    result = invoke("train", "--data", "data", "--epochs", "30", "--validation-share", "0", *args)
+    assert result.exit_code == 0, result.stderr
+    assert fake.made.schedule.images == 720
+    assert fake.made.schedule.patience is None
+    assert invoke("train", "--data", "data", "--output", "c").exit_code == 0
+    assert fake.made.schedule.images == 300_000
+
+
+def test_patience_that_is_at_its_end(invoke, fake, data, monkeypatch):
+    monkeypatch.setattr(fake, "stale", 2)
+    result = invoke("train", "--data", "data", "--patience", "2")
+    assert result.exit_code == 0, result.stderr
+    assert fake.made.schedule.patience == 2
+    lines = result.stderr.splitlines()
+    assert lines[-3] == "ctckit: ended early: 2 evaluations in a row did not better the CER"
+    monkeypatch.setattr(fake, "begin", fake.made.state)
+    result = invoke("train", "--data", "data", "--patience", "2")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("minutes; raise --patience, or choose another folder\n")
+    result = invoke("train", "--data", "data", "--patience", "3")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_patience_needs_images_to_validate_on(invoke, fake, data):
+    args = ["--data", "data", "--patience", "4", "--validation-share", "0"]
+    result = invoke("train", *args)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "ctckit: error: patience must be left out where there are no images to validate on, got 4; "
+        "leave it out, or give more --data and a --validation-share above 0\n"
+    )
+
+
+@pytest.mark.parametrize("source", ["train", "all"])
+def test_the_corpus_is_of_the_training_texts(invoke, fake, data, folder, source):
+    result = invoke("train", "--data", "data", "--corpus-from", source)
+    assert result.exit_code == 0, result.stderr
+    found = (folder / "model" / CORPUS).read_text().splitlines()
+    assert len(set(found)) == len(found) == (5 if source == "train" else 6)
+    (kept_out,) = {*TEXTS} - {*found} or {""}
+    letters = (folder / "model" / WORD_CHARACTERS).read_text().rstrip("\n")
+    assert letters == "".join(sorted(set("".join(found))))
+    # Word beam search takes both as they are.
+    from ctckit import load_decoder
+
+    decoder = load_decoder(
+        "wordbeamsearch",
+        fake.made.alphabet,
+        corpus=folder / "model" / CORPUS,
+        word_characters=letters,
+    )
+    assert decoder.word_characters == letters
+    assert (source == "all") == (kept_out == "")
+
+
+def test_images_that_cannot_be_read_again(invoke, fake, data, folder, monkeypatch):
+    """They were sound when the parent read them, and are not when the processes do."""
+    names = sorted(f"{i}.png" for i in range(len(TEXTS)))
+
+    def resume(self):
+        (data / names[0]).write_bytes(b"no image")
+        (data / names[1]).write_bytes((data / names[1]).read_bytes()[:300])
+        (data / names[2]).unlink()
+        return False
+
+    monkeypatch.setattr(fake, "resume", resume)
+    result = invoke("train", "--data", "data", "--validation-share", "0", "--workers", "2")
+    assert result.exit_code == 0, result.stderr
+    assert fake.made.state.images > 0
+    assert result.stderr.splitlines()[1] == (
+        "ctckit: warning: left out 3 images that could be read before, and cannot now: 0.png, "
+        "1.png, 2.png"
+    )
+    assert result.stderr.count("could be read before") == 1
+
+
+def test_none_can_be_read_again(invoke, fake, data, monkeypatch):
+    def resume(self):
+        for path in data.glob("*.png"):
+            path.write_bytes(b"no image")
+        return False
+
+    monkeypatch.setattr(fake, "resume", resume)
+    result = invoke("train", "--data", "data")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "ctckit: error: training must have images, got none with a text; give --data or --synthetic"
+    )
+
+
+def test_without_matplotlib(invoke, fake, data, monkeypatch):
+    from ctckit.recognizer import curve
+
+    monkeypatch.setattr(curve, "is_installed", lambda module: module != "matplotlib")
+    result = invoke("train", "--data", "data")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.splitlines()[1] == (
+        "ctckit: curve.png needs Matplotlib, which is missing; pip install 'ctckit[plots]' for it"
+    )
+
+
+def test_start_from(invoke, fake, data, folder, random_model):
+    from ctckit.recognizer.models import read_model, save_model
+
+    result = invoke("train", "--data", "data", "--start-from", "default")
+    assert result.exit_code == 0, result.stderr
+    default = read_model()
+    assert fake.made.first.fingerprint == fake.made.about["start_from"] == default.fingerprint
+    assert fake.made.preprocessing == default.preprocessing
+    # A network of another size, and its own preprocessing.
+    other = random_model("xyz", height=40)
+    other = dataclasses.replace(
+        other, preprocessing=dataclasses.replace(other.preprocessing, spread=7.0, margin=8)
+    )
+    save_model(folder / "other.safetensors", other)
+    result = invoke("train", "--data", "data", "--start-from", "other.safetensors", "--output", "b")
+    assert result.exit_code == 0, result.stderr
+    made = fake.made
+    assert made.shape == dataclasses.replace(other.shape, classes=14)
+    assert made.preprocessing == other.preprocessing
+
+
+def test_start_from_what_is_no_model(invoke, fake, data, folder):
+    (folder / "text.safetensors").write_text("no model")
+    for name, message in [
+        (
+            "none",
+            "start_from must be a model file that exists, got 'none'; check the path, or write",
+        ),
+        ("data", "model must be a file, got the folder 'data'; name the .safetensors file in it"),
+        (
+            "text.safetensors",
+            "model must be a file written by ctckit train, got 'text.safetensors',",
+        ),
+    ]:
+        result = invoke("train", "--data", "data", "--start-from", name)
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"ctckit: error: {message}")
+        assert result.stderr.count("\n") == 1
+
+
+def test_a_validation_set_of_zero(invoke, fake, data):
+    result = invoke("train", "--data", "data", "--validation-share", "0")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("ctckit: 6 images to train on, 0 to validate on, ")
+    assert lines[1].endswith(", no images to validate on, so these are the last weights")
+
+
+def test_labels_that_are_damaged_or_in_another_encoding(invoke, fake, folder):
+    root = folder / "iam"
+    rows = []
+    for i in range(3):
+        id = f"a01-000u-00-0{i}"
+        draw(root / "img" / "a01" / "a01-000u" / f"{id}.png")
+        rows.append(f"{id} ok 154 408 768 27 51 AT word\n")
+    rows.append("a01-000u-00-03 ok 154\n")
+    (root / "gt").mkdir()
+    (root / "gt" / "words.txt").write_text("".join(rows))
+    result = invoke("train", "--data", "iam")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.splitlines()[1] == (
+        "ctckit: warning: left out 1 damaged label: line 4 of words.txt (3 columns, fewer than "
+        "9): 'a01-000u-00-03 ok 154'"
+    )
+    (root / "gt" / "words.txt").write_bytes("".join(rows).replace("word", "été").encode("cp1252"))
+    result = invoke("train", "--data", "iam", "--output", "b")
+    assert result.exit_code == 1
+    assert (
+        "must be UTF-8, got byte 0xe9 in 'iam/gt/words.txt', line 1 (it looks like Windows-1"
+        in (result.stderr)
+    )
+
+
 @pytest.mark.xdist_group("keras")
 def test_really(data, folder):
     """The command itself: interrupted, gone on with, to a model that can be read."""
@@ -384,7 +593,7 @@ def test_really(data, folder):
     summary = json.loads((folder / "model" / SUMMARY).read_text())
     (validated,) = {*TEXTS} - {*(folder / "model" / CORPUS).read_text().splitlines()}
     assert len(validated) > 2
-    curve = list(csv.DictReader((folder / "model" / CURVE).open()))
+    curve = list(csv.DictReader((folder / "model" / CURVE).read_text().splitlines()))
     assert summary["images"] == int(curve[-1]["images"]) >= done + 4
     best = min(curve, key=lambda row: (float(row["cer"]), -int(row["images"])))
     assert summary["model"]["images"] == int(best["images"])

@@ -29,7 +29,7 @@ from ctckit.recognizer.samples import _side_by_side
 from ctckit.recognizer.schedule import Schedule
 from ctckit.recognizer.shape import NetworkShape
 
-FOLDER, KILLS, IMAGES = Path(sys.argv[1]), int(sys.argv[2]), 120
+FOLDER, KILLS, IMAGES = Path(sys.argv[1]), int(sys.argv[2]), 64
 training.SAVE_SECONDS = 0.05
 
 

@@ -239,6 +239,53 @@ def test_accelerators_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices.gpu_count("torch") == 3
 
 
+def test_precision() -> None:
+    for device, wanted, chosen in [
+        ("gpu", "auto", "mixed"),
+        ("cpu", "auto", "float32"),
+        ("gpu", "float32", "float32"),
+        ("cpu", "mixed", "mixed"),
+    ]:
+        assert devices.choose_precision(device, wanted) == chosen
+    with pytest.raises(InvalidValueError, match="one of auto, float32, mixed, got 'half'; take"):
+        devices.choose_precision("cpu", "half")
+
+
+@pytest.mark.parametrize("device", ["auto", "gpu", "cpu"])
+def test_memory_grows_on_every_gpu(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    """On the CPU too: TensorFlow would take the GPU's memory all the same."""
+    grown: dict[str, bool] = {}
+    config = types.SimpleNamespace(
+        list_physical_devices=lambda kind: [f"{kind}:0", f"{kind}:1"],
+        experimental=types.SimpleNamespace(set_memory_growth=grown.__setitem__),
+    )
+    monkeypatch.setitem(sys.modules, "tensorflow", types.SimpleNamespace(config=config))
+    assert choose("tensorflow", device) == ("cpu" if device == "cpu" else "gpu")
+    assert grown == {"GPU:0": True, "GPU:1": True}
+
+
+def test_a_gpu_that_is_in_use_keeps_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object) -> None:
+        raise RuntimeError("Physical devices cannot be modified after being initialized")
+
+    config = types.SimpleNamespace(
+        list_physical_devices=lambda kind: [kind],
+        experimental=types.SimpleNamespace(set_memory_growth=late),
+    )
+    monkeypatch.setitem(sys.modules, "tensorflow", types.SimpleNamespace(config=config))
+    assert choose("tensorflow", "auto") == "gpu"
+
+
+def test_a_tensorflow_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = types.SimpleNamespace(list_physical_devices=lambda kind: [])
+    monkeypatch.setitem(sys.modules, "tensorflow", types.SimpleNamespace(config=config))
+    assert choose("tensorflow", "auto") == "cpu"
+    with pytest.raises(
+        InvalidValueError, match=r"tensorflow sees no GPU, got 'gpu'.*ctckit\[gpu\]"
+    ):
+        choose("tensorflow", "gpu")
+
+
 # What is missing
 
 
