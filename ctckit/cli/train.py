@@ -152,11 +152,12 @@ def _trainer(
     from ctckit.recognizer.shape import NetworkShape
     from ctckit.recognizer.training import Trainer
 
+    images, every = images_wanted(options, found)
     schedule = Schedule(
-        images=images_wanted(options, found),
+        images=images,
         minutes=options["minutes"],
         learning_rate=options["learning_rate"],
-        every=options["evaluate_every"],
+        every=every,
         patience=options["patience"],
     )
     shape = first.shape if first is not None else NetworkShape(height=recipe.preprocessing.height)

@@ -19,6 +19,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 IMAGES = 300_000
 """Images to train on where neither --images nor --epochs says how many."""
+EVERY = 20_000
+"""Images between two evaluations where neither --evaluate-every nor --epochs says how many."""
 
 OPTIONS = (
     click.option(
@@ -94,9 +96,8 @@ OPTIONS = (
     click.option(
         "--evaluate-every",
         type=click.IntRange(min=1),
-        default=20_000,
         metavar="INTEGER",
-        help="Images between two evaluations.  [default: 20000]",
+        help="Images between two evaluations.  [default: 20000; with --epochs, an epoch]",
     ),
     click.option(
         "--patience",
@@ -223,14 +224,18 @@ def check_numbers(options: Mapping[str, Any], data: Sequence[Path], synthetic: b
         )
 
 
-def images_wanted(options: Mapping[str, Any], found: Data) -> int:
-    """Return how many images to train on."""
+def images_wanted(options: Mapping[str, Any], found: Data) -> tuple[int, int]:
+    """Return how many images to train on, and how many between two evaluations."""
     from ctckit.recognizer.schedule import images_of_epochs
 
+    count, every = options["count"] or IMAGES, options["evaluate_every"]
     if options["epochs"] is None:
-        return int(options["count"] or IMAGES)
+        return count, every or EVERY
     drawn = options["synthetic_share"] if found.generator is not None else 0.0
-    return images_of_epochs(options["epochs"], len(found.training), drawn)
+    count, epoch = (
+        images_of_epochs(epochs, len(found.training), drawn) for epochs in (options["epochs"], 1)
+    )
+    return count, every or epoch
 
 
 def check_patience(patience: int | None, found: Data) -> None:
