@@ -91,7 +91,8 @@ def draw_curve(folder: Path, rows: Sequence[Row]) -> None:
         right.set_ylabel("error rate on the images to validate on")
         for name, color in (("cer", "tab:blue"), ("wer", "tab:orange")):
             lines += right.plot(images, _values(rows, name), ".-", color=color, label=name.upper())
-        best = min((row for row in rows if row["cer"] is not None), key=lambda row: row["cer"] or 0)
+        known = [row for row in reversed(rows) if row["cer"] is not None]
+        best = min(known, key=lambda row: row["cer"] or 0)  # of equally good ones the last
         lines += right.plot([best["images"] or 0], [best["cer"] or 0], "o", color="tab:blue",
                             fillstyle="none", markersize=10, linestyle="none",
                             label=f"best CER, {best['cer']:.4f}")  # fmt: skip

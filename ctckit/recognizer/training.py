@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from ctckit.alphabet import Alphabet
 from ctckit.errors import CtckitError, InvalidValueError
@@ -34,9 +32,9 @@ from ctckit.recognizer.curve import (
     write_curve,
     write_summary,
 )
-from ctckit.recognizer.loss import ctc_losses
+from ctckit.recognizer.learning import make_network, make_optimizer
 from ctckit.recognizer.models import Model, read_model, save_model
-from ctckit.recognizer.network import build_network, named_weights
+from ctckit.recognizer.network import named_weights
 from ctckit.recognizer.preprocessing import Preprocessing
 from ctckit.recognizer.real import RealImages
 from ctckit.recognizer.recognizer import padded
@@ -51,24 +49,6 @@ SAVE_SECONDS = 300
 VALIDATION_BATCH = 32
 _SCALE = "scale/"
 """How the names of the arrays begin that only mixed precision has in its checkpoint."""
-
-
-class CTCNetwork(keras.Model):  # type: ignore[misc]
-    """The network with the CTC loss, per token of the batch's texts."""
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the loss; `x` is images and frames, `y` is tokens and their numbers."""
-        tokens, lengths = y
-        losses = ctc_losses(tokens, lengths, y_pred, x[1])
-        count = ops.cast(ops.maximum(ops.sum(lengths), 1), losses.dtype)
-        return ops.sum(losses) / count
 
 
 class Trainer:
@@ -107,27 +87,14 @@ class Trainer:
         self.about = dict(about)
         self.state = State()
         keras.utils.set_random_seed(seed)
-        mixed = precision == "mixed"
-        with _policy("mixed_float16" if mixed else "float32"):
-            network = build_network(shape)
-            self.model = CTCNetwork(network.inputs, network.outputs[0])
+        self.model = make_network(shape, precision)
         self._weights = named_weights(self.model)
         if first is not None:
             for name, value in transferred(first, alphabet, self._values()).items():
                 self._weights[name].assign(value)
-        self.optimizer = keras.optimizers.AdamW(
-            schedule.learning_rate, weight_decay=schedule.weight_decay, global_clipnorm=5.0
-        )
-        self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        # Gradients below 6e-8 would be 0 in float16.
-        optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer) if mixed else self.optimizer
-        on_jax = keras.backend.backend() == "jax"
-        # XLA on the CPU takes seconds for each new shape; JAX knows nothing else.
-        jit = "auto" if on_jax else False
-        self.model.compile(optimizer=optimizer, jit_compile=jit, auto_scale_loss=False)
-        self._quantum = 16 if on_jax else 1
-        optimizer.build(self.model.trainable_variables)
-        self._scale = [optimizer.step_counter, optimizer.dynamic_scale] if mixed else []
+        self.optimizer, self._scale = make_optimizer(self.model, schedule, precision)
+        # JAX compiles anew for each width.
+        self._quantum = 16 if keras.backend.backend() == "jax" else 1
 
     @property
     def model_path(self) -> Path:
@@ -337,14 +304,3 @@ class Trainer:
         elif found is None:
             state.best = state.best_wer = state.best_exact = None
             state.kept = 0
-
-
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    """Make layers with a policy of what they compute in."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
