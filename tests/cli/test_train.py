@@ -532,6 +532,30 @@ def test_start_from_what_is_no_model(invoke, fake, data, folder):
         assert result.stderr.count("\n") == 1
 
 
+def test_no_usable_image(invoke, fake, folder):
+    for i in range(3):
+        draw(folder / "unlabelled" / f"{i}.png")
+    (folder / "unlabelled" / "labels.csv").write_text("file,text\n0.png, \n")
+    draw(folder / "data" / "narrow.png", 30)
+    (folder / "data" / "broken.png").write_bytes(b"no image")
+    (folder / "data" / "labels.csv").write_text(
+        "file,text\nbroken.png,x\nnarrow.png,much too long a text\n"
+    )
+    for name, reasons in [
+        ("unlabelled", "3 without a text; put a labels.csv with the columns file and text into"),
+        ("data", "1 that cannot be read (image must be PNG, JPEG or TIFF, got "),
+    ]:
+        result = invoke("train", "--data", name)
+        assert result.exit_code == 1
+        assert result.stderr.startswith(
+            f"ctckit: error: data must hold images with texts, got none to train on in {name} but "
+            f"{reasons}"
+        )
+        assert result.stderr.count("\n") == 1
+    assert ", 1 too narrow for their texts, such as 'narrow.png'; put a labels.csv" in result.stderr
+    assert not (folder / "model").exists()
+
+
 def test_a_validation_set_of_zero(invoke, fake, data):
     result = invoke("train", "--data", "data", "--validation-share", "0")
     assert result.exit_code == 0, result.stderr
@@ -581,8 +605,13 @@ def test_really(data, folder):
     assert rows[0] == "   images  minutes    loss     CER     WER   exact\n"
     assert "the checkpoint is written, run the command again to go on\n" in errors
     done = int(errors.split("interrupted after ")[1].split()[0])
+    # With the other precision, which float32 goes over into.
     again = subprocess.run(
-        [*command, "--images", str(done + 4)], cwd=folder, timeout=90, check=False, **pipes
+        [*command, "--images", str(done + 4), "--precision", "mixed"],
+        cwd=folder,
+        timeout=90,
+        check=False,
+        **pipes,
     )
     assert again.returncode == 0, again.stderr
     lines = again.stderr.splitlines()

@@ -125,6 +125,31 @@ def test_no_model(invoke, data):
     assert "model must be a file that exists, got 'none'; leave --model out" in result.stderr
 
 
+def test_labels_that_are_damaged_or_in_another_encoding(invoke, folder, sure_model, draw_word):
+    sure_model()
+    words = folder / "iam" / "gt" / "words.txt"
+    rows = ""
+    for i in range(2):
+        id = f"a01-000u-00-0{i}"
+        draw_word(folder / "iam" / "img" / "a01" / "a01-000u" / f"{id}.png", 60)
+        rows += f"{id} ok 154 408 768 27 51 AT a\n"
+    words.parent.mkdir()
+    words.write_text(rows + "a01-000u-00-02 ok 154\n")
+    result = invoke("validate", "--data", "iam", *MODEL)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "ctckit: warning: left out 1 damaged label: line 3 of words.txt (3 columns, fewer than "
+        "9): 'a01-000u-00-02 ok 154'\n"
+    )
+    assert result.stdout.endswith("\t2\t0.0000\t0.0000\t1.0000\n")
+    words.write_bytes(rows.replace(" a\n", " \xe9\n").encode("cp1252"))
+    result = invoke("validate", "--data", "iam", *MODEL)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(
+        "ctckit: error: labels must be UTF-8 text, got byte 0xe9 in 'iam/gt/words.txt', line 1"
+    )
+
+
 @pytest.fixture
 def parts(folder, sure_model, draw_word):
     """Three lines in the layout of Bentham, in `folder`/bentham: two to train on, one to test."""
