@@ -345,3 +345,15 @@ def test_without_a_command_the_help_is_shown(invoke):
     result = invoke()
     assert result.exit_code == 2
     assert result.stderr == invoke("--help").stdout
+
+
+def test_an_empty_path_is_refused(invoke):
+    for arguments in (
+        ["decode", ""],
+        ["bench", ""],
+        ["convert", "", "x"],
+        ["dump", "--images", ""],
+    ):
+        result = invoke(*arguments)
+        assert result.exit_code == 2
+        assert "must be a path, got ''; write . for the current folder" in result.stderr
