@@ -14,7 +14,7 @@ IMPORTED := ctckit plugins/ctcwordbeamsearch/ctcwordbeamsearch
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test nojit demo lint types imports wheels check peers model bench speed accuracy clean
+.PHONY: setup test nojit demo lint types imports wheels check peers model bench speed accuracy networks clean
 
 setup: $(READY)
 
@@ -88,6 +88,12 @@ speed: setup
 accuracy: setup
 	$(BIN)/python corpora/words/fetch.py out/words
 	$(BIN)/python benchmarks/accuracy.py
+
+# Networks compared by training each on the same images; an hour on two cores.
+networks: setup
+	$(BIN)/python corpora/fonts/fetch.py out/fonts
+	$(BIN)/python corpora/words/fetch.py out/words
+	$(BIN)/python benchmarks/networks.py
 
 clean:
 	rm -rf $(VENV) .peers out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

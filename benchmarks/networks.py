@@ -29,6 +29,7 @@ from ctckit.matrices import MatrixBatch
 from ctckit.metrics import ErrorCounts, count_errors
 from ctckit.recognizer.feed import Feed
 from ctckit.recognizer.images import read_image
+from ctckit.recognizer.learning import CTCNetwork
 from ctckit.recognizer.network import ZeroPadding, build_network
 from ctckit.recognizer.normalization import BatchNormalization
 from ctckit.recognizer.preprocessing import Preprocessing
@@ -36,7 +37,6 @@ from ctckit.recognizer.recipe import BatchMaker, Data, Recipe, read_data
 from ctckit.recognizer.recognizer import padded
 from ctckit.recognizer.schedule import Schedule
 from ctckit.recognizer.shape import COLUMNS, NetworkShape
-from ctckit.recognizer.training import CTCNetwork
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = Path(__file__).with_suffix(".json")

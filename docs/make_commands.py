@@ -21,6 +21,7 @@ HELPS = (
     ("train",),
     ("validate",),
     ("pack",),
+    ("export",),
     ("decoders",),
     ("decoders", "check"),
 )

@@ -17,7 +17,7 @@ from ctckit.bench.specs import (
     without_needy,
 )
 from ctckit.cli.errors import FAILED, say, wrong_usage
-from ctckit.cli.options import THREADS, OutputPath, check_output_ending, click_option
+from ctckit.cli.options import PATH, THREADS, OutputPath, check_output_ending, click_option
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
 
@@ -31,7 +31,7 @@ ENDINGS = (".csv", ".json", ".md")
     short_help="Compare decoders: error rates and speed.",
     epilog="Example: ctckit bench --decoder bestpath --decoder beamsearch:beam_width=50",
 )
-@click.argument("dump", type=click.Path(path_type=Path), default=Path("dump"))
+@click.argument("dump", type=PATH, default=Path("dump"))
 @click.option(
     "--decoder",
     "wanted",
@@ -42,13 +42,13 @@ ENDINGS = (".csv", ".json", ".md")
 @click.option(
     "--corpus",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="For each decoder with an option corpus.",
 )
 @click.option(
     "--references",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="What is right (.csv with id,text or .jsonl), instead of the dump's references.",
 )
 @click.option(

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from ctckit.cli.errors import FAILED, say, wrong_usage
+from ctckit.cli.options import PATH
 
 NAMED = 10
 """Ids that fit no matrix are all counted, and so many of them named."""
-PATH = click.Path(path_type=Path)
 
 
 @click.command(short_help="Convert matrices between npy, npz, CSV and dumps.")

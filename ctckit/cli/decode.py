@@ -17,6 +17,7 @@ from ctckit.cli.decoding import (
 from ctckit.cli.errors import FAILED, say
 from ctckit.cli.options import (
     N_BEST,
+    PATH,
     THREADS,
     OutputPath,
     check_output_ending,
@@ -27,7 +28,7 @@ from ctckit.cli.progress import progress
 
 
 @click.command(cls=DecoderCommand, short_help="Turn the matrices of a dump into text.")
-@click.argument("dump", type=click.Path(path_type=Path), default=Path("dump"))
+@click.argument("dump", type=PATH, default=Path("dump"))
 @click.option(
     "--output",
     metavar="FILE",

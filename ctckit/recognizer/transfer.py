@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,8 @@ from ctckit.recognizer.models import Model
 
 FloatArray = npt.NDArray[np.floating]
 _OF_CLASSES = ("logits/kernel", "logits/bias")
+_OPENS = re.compile("gated[0-9]+_norm/gamma")
+"""The weights that decide how much a gated block adds."""
 
 
 def transferred(
@@ -19,14 +22,16 @@ def transferred(
 ) -> dict[str, FloatArray]:
     """Return a model's weights for another alphabet.
 
-    What belongs to a token goes with it, wherever it stands; tokens that the model does not know,
-    and weights that are only in the new network, stay as they are in `random`.
+    What belongs to a token goes with it, wherever it stands; tokens that the model does not know
+    stay as they are in `random`. Gated blocks that only the new network has add nothing at first,
+    so that it begins as good as the model: Chen, Goodfellow and Shlens, "Net2Net" (2016).
 
     Parameters
     ----------
     model : to take from
     alphabet : of the new network
-    random : first weights of the new network, by name; of the same shapes but for the classes
+    random : first weights of the new network, by name; of the same shapes but for the classes, and
+        for more gated blocks
     """
     known = {token: i for i, token in enumerate(model.alphabet.tokens)}
     pairs = [(i, known[token]) for i, token in enumerate(alphabet.tokens) if token in known]
@@ -38,4 +43,7 @@ def transferred(
             weights[name][..., new] = model.weights[name][..., old]
         else:
             weights[name] = model.weights[name]
+    for name in random.keys() - model.weights.keys():
+        if _OPENS.fullmatch(name):
+            weights[name] = np.zeros_like(random[name])
     return weights

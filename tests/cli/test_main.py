@@ -106,8 +106,8 @@ def test_unknown_command_gets_a_proposal(invoke):
     result = invoke("decod")
     assert result.exit_code == 2
     assert result.stderr == (
-        "ctckit: error: command must be one of bench, convert, decode, decoders, dump, pack, read, "
-        "train, validate, got 'decod'; did you mean 'decode'?\n"
+        "ctckit: error: command must be one of bench, convert, decode, decoders, dump, export, "
+        "pack, read, train, validate, got 'decod'; did you mean 'decode'?\n"
     )
     assert invoke("xyz").stderr.endswith("got 'xyz'; see ctckit --help\n")
 
@@ -345,3 +345,15 @@ def test_without_a_command_the_help_is_shown(invoke):
     result = invoke()
     assert result.exit_code == 2
     assert result.stderr == invoke("--help").stdout
+
+
+def test_an_empty_path_is_refused(invoke):
+    for arguments in (
+        ["decode", ""],
+        ["bench", ""],
+        ["convert", "", "x"],
+        ["dump", "--images", ""],
+    ):
+        result = invoke(*arguments)
+        assert result.exit_code == 2
+        assert "must be a path, got ''; write . for the current folder" in result.stderr

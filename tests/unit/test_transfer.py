@@ -48,12 +48,17 @@ def test_what_belongs_to_a_token_goes_with_it(weights: Callable[..., Any]) -> No
         np.testing.assert_array_equal(value, kept[name])
 
 
-def test_weights_that_only_the_new_network_has_stay(weights: Callable[..., Any]) -> None:
+def test_blocks_that_only_the_new_network_has_add_nothing(weights: Callable[..., Any]) -> None:
     old = Model(Alphabet(["x", ""], 1), SHAPE, Preprocessing(), weights(2, 1))
-    random = weights(3, 2) | {"gated1_dense/kernel": np.ones((3, 6), np.float32)}
+    kernel, ones = np.ones((3, 6), np.float32), np.ones(6, np.float32)
+    random = weights(3, 2) | {"gated1_dense/kernel": kernel, "gated1_norm/gamma": ones,
+                              "gated1_norm/moving_variance": ones}  # fmt: skip
     found = transferred(old, Alphabet(["a", "b", ""], blank=2), random)
     assert found.keys() == random.keys()
-    assert found["gated1_dense/kernel"] is random["gated1_dense/kernel"]
+    assert found["gated1_dense/kernel"] is kernel
+    assert found["gated1_norm/moving_variance"] is ones
+    assert not found["gated1_norm/gamma"].any()
+    assert ones.all()
     # Of the tokens only the blank is known.
     np.testing.assert_array_equal(found["logits/bias"][:2], random["logits/bias"][:2])
     assert found["logits/bias"][2] == old.weights["logits/bias"][1]
