@@ -200,7 +200,7 @@ def _tell_curve() -> None:
     from ctckit.recognizer.curve import PICTURE, can_draw
 
     if not can_draw():
-        say(f"{PICTURE} needs Matplotlib, which is missing; pip install 'ctckit[plots]' for it")
+        say(f"{PICTURE} needs Matplotlib, which is missing or broken; pip install 'ctckit[plots]'")
 
 
 def _run(

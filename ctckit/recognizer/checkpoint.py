@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from ctckit.errors import InvalidValueError
+from ctckit.recognizer.curve import CURVE, PICTURE, SUMMARY
 from ctckit.recognizer.language_files import CORPUS, WORD_CHARACTERS
 from ctckit.recognizer.models import write_whole
 
@@ -54,14 +55,14 @@ def check_folder(folder: Path) -> None:
 
     Raises
     ------
-    InvalidValueError : it is a file, or holds no checkpoint, but a model or a corpus, which would
-        be replaced
+    InvalidValueError : it is a file, or holds no checkpoint, but a model, or a file that has the
+        name of one that a training writes, which would be replaced
     """
     if folder.exists() and not folder.is_dir():
         raise InvalidValueError(f"output must be a folder, got the file '{folder}'; choose another")
     if (folder / CHECKPOINT).exists():
         return
-    for name in (MODEL, CORPUS, WORD_CHARACTERS):
+    for name in (MODEL, CURVE, PICTURE, SUMMARY, CORPUS, WORD_CHARACTERS):
         if (folder / name).exists():
             raise InvalidValueError(
                 f"output must be new or hold a checkpoint, got '{folder}' with a {name} alone; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import logging
@@ -10,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ctckit.recognizer.extras import is_installed
 from ctckit.recognizer.models import write_whole
 
 CURVE = "curve.csv"
@@ -59,8 +59,14 @@ def write_curve(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def can_draw() -> bool:
-    """Return whether Matplotlib is installed, which `draw_curve` needs; it is not loaded."""
-    return is_installed("matplotlib")
+    """Return whether there is a Matplotlib, which `draw_curve` needs."""
+    # It would say on stderr that it looks for fonts, the first time.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    try:
+        importlib.import_module("matplotlib.figure")
+    except Exception:  # missing, or broken, which must not end a training
+        return False
+    return True
 
 
 def draw_curve(folder: Path, rows: Sequence[Row]) -> None:
@@ -70,8 +76,6 @@ def draw_curve(folder: Path, rows: Sequence[Row]) -> None:
     ------
     InvalidValueError : it cannot be written
     """
-    # It would say on stderr that it looks for fonts, the first time.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.figure import Figure  # no pyplot, which would ask for a screen
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 

@@ -151,7 +151,7 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InvalidValueError, match=r"output must be a folder, got the file '.*file'"):
         check_folder(tmp_path / "file")
-    for name in (checkpoint.MODEL, CORPUS, WORD_CHARACTERS):
+    for name in (checkpoint.MODEL, CURVE, PICTURE, SUMMARY, CORPUS, WORD_CHARACTERS):
         (tmp_path / name).write_text("x")
         with pytest.raises(
             InvalidValueError, match=f"new or hold a checkpoint, got '.*' with a {name} alone; cho"
