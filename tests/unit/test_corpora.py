@@ -90,6 +90,14 @@ def test_fetched_words_have_the_checksums_of_the_readme():
     assert packages == {package for package, _ in constant_of(WORDS / "fetch.py", "LISTS").values()}
 
 
+def test_lists_with_frequencies_have_the_checksums_of_the_readme():
+    rows = [row for row in rows_of(WORDS / "README.md") if row[0].endswith("-frequent.txt")]
+    said = {row[0].removesuffix("-frequent.txt"): row[1] for row in rows}
+    assert said == constant_of(WORDS / "frequencies.py", "CHECKSUMS")
+    version = constant_of(WORDS / "frequencies.py", "VERSION")
+    assert f"wordfreq {version}" in (WORDS / "README.md").read_text(encoding="utf-8")
+
+
 def test_fonts_are_pinned_as_the_readme_says():
     pinned = json.loads((FONTS / "package.json").read_text(encoding="utf-8"))["dependencies"]
     assert {f"@fontsource/{row[1]}": row[2] for row in font_rows()} == pinned
