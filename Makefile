@@ -87,6 +87,7 @@ speed: setup
 # Errors of the bundled model on the handwriting test set, where that lies beside the checkout.
 accuracy: setup
 	$(BIN)/python corpora/words/fetch.py out/words
+	$(BIN)/python corpora/words/frequencies.py out/words
 	$(BIN)/python benchmarks/accuracy.py
 
 # Networks compared by training each on the same images; an hour on two cores.

@@ -86,8 +86,18 @@ def test_fetched_words_have_the_checksums_of_the_readme():
         Path(row[0]).stem: row[-1] for row in rows_of(WORDS / "README.md") if len(row[-1]) == 64
     }
     assert said == constant_of(WORDS / "fetch.py", "CHECKSUMS")
-    packages = {row[1] for row in rows_of(WORDS / "README.md") if len(row[-1]) == 64}
-    assert packages == {package for package, _ in constant_of(WORDS / "fetch.py", "LISTS").values()}
+    rows = [row for row in rows_of(WORDS / "README.md") if len(row[-1]) == 64]
+    lists = [package for package, _ in constant_of(WORDS / "fetch.py", "LISTS").values()]
+    texts = constant_of(WORDS / "fetch.py", "TEXTS")
+    assert sorted(", ".join(row[1] for row in rows).split(", ")) == sorted([*lists, *texts])
+
+
+def test_lists_with_frequencies_have_the_checksums_of_the_readme():
+    rows = [row for row in rows_of(WORDS / "README.md") if row[0].endswith("-frequent.txt")]
+    said = {row[0].removesuffix("-frequent.txt"): row[1] for row in rows}
+    assert said == constant_of(WORDS / "frequencies.py", "CHECKSUMS")
+    version = constant_of(WORDS / "frequencies.py", "VERSION")
+    assert f"wordfreq {version}" in (WORDS / "README.md").read_text(encoding="utf-8")
 
 
 def test_fonts_are_pinned_as_the_readme_says():
