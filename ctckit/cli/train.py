@@ -61,11 +61,12 @@ def train(
     check_numbers(options, data, synthetic)
     backend = require_recognizer()
     from ctckit.recognizer.checkpoint import check_folder
-    from ctckit.recognizer.preprocessing import Preprocessing
+    from ctckit.recognizer.preprocessing import preprocessing_for
     from ctckit.recognizer.recipe import Recipe, read_data
 
     check_folder(output)
     first = _first(options["start_from"])
+    height = _check_sizes(options, first)
     recipe = Recipe(
         data=tuple(str(folder) for folder in data),
         fonts=str(fonts) if synthetic else None,
@@ -75,7 +76,7 @@ def train(
         columns=options["batch_columns"],
         batch_size=options["batch_size"],
         seed=options["seed"],
-        preprocessing=first.preprocessing if first is not None else Preprocessing(),
+        preprocessing=first.preprocessing if first is not None else preprocessing_for(height),
     )
     with taken_signals() as interrupts:
         with without_chatter():
@@ -95,7 +96,7 @@ def train(
             interrupts.check()
             _write_language_files(trainer, found, options["corpus_from"])
             _tell_curve()
-            _run(trainer, recipe, found, options["workers"], interrupts)
+            _run(trainer, recipe, found, _chances(trainer, options["workers"], first), interrupts)
     _tell_end(trainer, len(found.validation))
 
 
@@ -140,6 +141,27 @@ def _first(path: Path | None) -> Model | None:
     return read_model(path)
 
 
+def _check_sizes(options: Mapping[str, Any], first: Model | None) -> int:
+    """Return the height of the images; refuse sizes that a model to start from cannot have."""
+    from ctckit.recognizer.shape import NetworkShape
+
+    shape = first.shape if first is not None else NetworkShape()
+    height, blocks = options["height"], options["blocks"]
+    if height is not None and height % 8:
+        raise InvalidValueError(f"height must be a multiple of 8, got {height}; choose another")
+    if first is not None and height not in (None, shape.height):
+        raise InvalidValueError(
+            f"height must be that of the model to start from, {shape.height}, got {height}; leave "
+            "out --height or --start-from"
+        )
+    if first is not None and blocks is not None and blocks < shape.blocks:
+        raise InvalidValueError(
+            f"blocks must be at least those of the model to start from, {shape.blocks}, got "
+            f"{blocks}; raise --blocks or leave it out"
+        )
+    return shape.height if height is None else int(height)
+
+
 def _trainer(
     recipe: Recipe,
     found: Data,
@@ -161,10 +183,11 @@ def _trainer(
         patience=options["patience"],
     )
     shape = first.shape if first is not None else NetworkShape(height=recipe.preprocessing.height)
+    blocks = shape.blocks if options["blocks"] is None else options["blocks"]
     trainer = Trainer(
         output,
         found.alphabet,
-        dataclasses.replace(shape, classes=len(found.alphabet.tokens)),
+        dataclasses.replace(shape, classes=len(found.alphabet.tokens), blocks=blocks),
         recipe.preprocessing,
         schedule,
         {**found.about(recipe), "start_from": first.fingerprint if first is not None else None},
@@ -203,21 +226,33 @@ def _tell_curve() -> None:
         say(f"{PICTURE} needs Matplotlib, which is missing or broken; pip install 'ctckit[plots]'")
 
 
+def _chances(trainer: Trainer, workers: int, first: Model | None) -> list[int]:
+    """Return a number for each process that makes batches, to draw chance from.
+
+    A training that goes on draws other chance than it has had, and one that starts from a model
+    other chance than that model has had.
+    """
+    begin = 0 if first is None else int(first.fingerprint[:12], 16)
+    return [begin + trainer.state.images * workers + i for i in range(workers)]
+
+
 def _run(
-    trainer: Trainer, recipe: Recipe, found: Data, workers: int, interrupts: Interrupts
+    trainer: Trainer,
+    recipe: Recipe,
+    found: Data,
+    chances: Sequence[int],
+    interrupts: Interrupts,
 ) -> None:
     from ctckit.recognizer.feed import Feed
     from ctckit.recognizer.recipe import BatchMaker
 
     began = trainer.state.images
     make = BatchMaker(recipe, found.alphabet, frozenset(found.training.ids))
-    # A training that goes on draws other chance than it has had.
-    seeds = [began * workers + i for i in range(workers)]
     # The bar sends standard output to the terminal, above itself: not where that goes elsewhere.
     quiet = not sys.stdout.isatty()
     bar = progress("train", trainer.schedule.images, unit="images", quiet=quiet)
     try:
-        with bar as advance, Feed(make, seeds, _tell_gone) as batches:
+        with bar as advance, Feed(make, chances, _tell_gone) as batches:
             advance(began)
             click.echo("   images  minutes    loss     CER     WER   exact")
             trainer.run(interrupts.between(batches), found.validation, _tell_row, advance)

@@ -75,6 +75,20 @@ OPTIONS = (
         "bundled one. Few images of a new hand are then enough.",
     ),
     click.option(
+        "--height",
+        type=click.IntRange(8, 96),
+        metavar="INTEGER",
+        help="Rows that images are scaled to, a multiple of 8; twice as many show finer writing, "
+        "in four times the time.  [default: 32, or that of --start-from]",
+    ),
+    click.option(
+        "--blocks",
+        type=click.IntRange(0, 100),
+        metavar="INTEGER",
+        help="Gated blocks of the network; more of them read better, and slower.  [default: 6, or "
+        "those of --start-from]",
+    ),
+    click.option(
         "--images",
         "count",
         type=click.IntRange(min=1),

@@ -17,6 +17,7 @@ __all__ = [
     "Float32Array",
     "Preprocessing",
     "UInt8Array",
+    "preprocessing_for",
     "shrunk",
     "stretched",
 ]
@@ -147,6 +148,19 @@ class Preprocessing:
             part = scaled[first - top : last - top]
             placed[first:last, self.margin : self.margin + columns] = part
         return placed
+
+
+def preprocessing_for(height: int) -> Preprocessing:
+    """Return the usual preprocessing for images of so many rows, all sizes in proportion.
+
+    Examples
+    --------
+    >>> preprocessing_for(64).spread
+    11.0
+    """
+    usual = Preprocessing()
+    scale = height / usual.height
+    return Preprocessing(height, usual.spread * scale, round(usual.margin * scale))
 
 
 def shrunk(image: UInt8Array) -> UInt8Array:

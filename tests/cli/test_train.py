@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
-import ctckit.recognizer
+import ctckit.recognizer.feed
 from ctckit.errors import InvalidValueError
 from ctckit.recognizer.checkpoint import CHECKPOINT, MODEL, State
 from ctckit.recognizer.curve import CURVE, CURVE_COLUMNS, PICTURE, SUMMARY
@@ -510,6 +510,70 @@ def test_start_from(invoke, fake, data, folder, random_model):
     made = fake.made
     assert made.shape == dataclasses.replace(other.shape, classes=14)
     assert made.preprocessing == other.preprocessing
+
+
+def test_sizes(invoke, fake, data, folder, random_model):
+    from ctckit.recognizer.models import read_model, save_model
+
+    assert invoke("train", "--data", "data", "--height", "64").exit_code == 0
+    assert (fake.made.shape.height, fake.made.shape.blocks) == (64, 6)
+    assert fake.made.preprocessing.height == 64
+    assert (fake.made.preprocessing.spread, fake.made.preprocessing.margin) == (11.0, 8)
+    assert invoke("train", "--data", "data", "--blocks", "3", "--output", "b").exit_code == 0
+    assert (fake.made.shape.height, fake.made.shape.blocks) == (32, 3)
+    more = ["--start-from", "default", "--blocks", "8", "--output", "c"]
+    assert invoke("train", "--data", "data", *more).exit_code == 0
+    expected = dataclasses.replace(read_model().shape, classes=14, blocks=8)
+    assert fake.made.shape == expected
+    save_model(folder / "other.safetensors", random_model("xyz", height=40, blocks=2))
+    other = ["--start-from", "other.safetensors", "--output", "d"]
+    for wrong, message in [
+        (["--height", "60"], "height must be a multiple of 8, got 60"),
+        ([*other, "--height", "32"], "height must be that of the model to start from, 40, got 32"),
+        ([*other, "--blocks", "1"], "blocks must be at least those of the model to start from, 2,"),
+    ]:
+        result = invoke("train", "--data", "data", *wrong)
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"ctckit: error: {message}")
+        assert result.stderr.count("\n") == 1
+
+
+def test_a_training_from_a_model_draws_other_chance(invoke, fake, data):
+    from ctckit.recognizer.models import read_model
+
+    chances = []
+
+    class Heard(ctckit.recognizer.feed.Feed):
+        def __init__(self, make, seeds, on_left_out):
+            chances.extend(seeds)
+            super().__init__(make, seeds, on_left_out)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ctckit.recognizer.feed, "Feed", Heard)
+        for more in ([], ["--start-from", "default", "--output", "b"]):
+            assert invoke("train", "--data", "data", *more).exit_code == 0
+    assert chances == [0, int(read_model().fingerprint[:12], 16)]
+
+
+def test_wide_images_of_64_rows(data, folder):
+    """Lines of 800 x 64, at that height, to a model that reads them."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("needs ctckit[recognizer]")
+    from ctckit.recognizer.images import read_image
+    from ctckit.recognizer.recognizer import Recognizer
+
+    for i in range(len(TEXTS)):
+        image = np.full((64, 800), 255, np.uint8)
+        cv2.putText(image, "abcdefgh" * 3, (10, 50), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 0, 3)
+        cv2.imwrite(str(folder / "data" / f"{i}.png"), image)
+    command = [sys.executable, "-m", "ctckit", "train", "--data", "data", "--device", "cpu"]
+    command += ["--height", "64", "--blocks", "1", "--images", "4"]
+    subprocess.run(command, cwd=folder, timeout=120, check=True, capture_output=True)
+    recognizer = Recognizer.load(folder / "model" / MODEL, device="cpu")
+    prepared = recognizer.prepare(read_image(folder / "data" / "0.png"))
+    assert prepared.shape[0] == 64
+    (matrix,) = recognizer.recognize([prepared])
+    assert len(matrix) == prepared.shape[1] // 4 > 100
 
 
 def test_start_from_what_is_no_model(invoke, fake, data, folder):
