@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctckit.matrices import MatrixBatch
@@ -87,13 +88,20 @@ def recognize_window(
     recognizer, batch_size, on_images : as for `recognize_images`
     """
     ids = [one.id for one in window]
+    pixels = [one.pixels for one in window]
     matrices: list[Any] = [None] * len(window)
-    for places in batches([one.pixels for one in window], batch_size):
-        pixels = [window[i].pixels for i in places]
-        batch = recognizer.recognize(pixels, [ids[i] for i in places])
-        for i, matrix in zip(places, batch, strict=True):
-            matrices[i] = matrix
-        on_images(len(places))
+    pool = ThreadPoolExecutor(recognizer.calls, thread_name_prefix="ctckit-network")
+    try:
+        begun = {}
+        for places in batches(pixels, batch_size):
+            named = [ids[i] for i in places]
+            begun[pool.submit(recognizer.recognize, [pixels[i] for i in places], named)] = places
+        for one in as_completed(begun):
+            for i, matrix in zip(begun[one], one.result(), strict=True):
+                matrices[i] = matrix
+            on_images(len(begun[one]))
+    finally:
+        pool.shutdown(cancel_futures=True)
     return MatrixBatch.from_log_probs(matrices, recognizer.alphabet, ids=ids)
 
 

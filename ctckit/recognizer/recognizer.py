@@ -36,6 +36,7 @@ class Recognizer:
     source : what the matrices depend on, a dict of JSON values for a dump's manifest
     backend : ``"onnxruntime"``, ``"tensorflow"``, ``"jax"`` or ``"torch"``
     device : ``"cpu"`` or ``"gpu"``, what is used
+    calls : how many calls of `recognize` at the same time, from threads, are fastest
 
     Raises
     ------
@@ -50,6 +51,7 @@ class Recognizer:
         self._engine = engines.make(model, device, engine)
         self.backend = self._engine.backend
         self.device = self._engine.device
+        self.calls = self._engine.calls
         self.alphabet: Alphabet = model.alphabet
         self.preprocessing = model.preprocessing
         # Not the engine: a dump that one has begun, another may go on with.
@@ -99,6 +101,8 @@ class Recognizer:
         self, prepared: Sequence[UInt8Array], ids: Sequence[str] | None = None
     ) -> MatrixBatch:
         """Return the CTC matrices of images, in one pass through the network.
+
+        Safe to call from many threads; `calls` of them at a time are fastest.
 
         A matrix is the same whatever images are in the pass with it: its probabilities to 1e-5.
 

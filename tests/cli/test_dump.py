@@ -34,6 +34,7 @@ from ctckit import Alphabet, InvalidValueError, MatrixBatch
 class Recognizer:
     alphabet = Alphabet(["a", "b", ""], blank=2)
     backend = "fake"
+    calls = 2
 
     def __init__(self, model):
         self.source = {"model": model}

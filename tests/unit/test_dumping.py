@@ -30,6 +30,7 @@ class FakeRecognizer:
 
     alphabet = Alphabet(["a", "b", ""], blank=2)
     backend = "fake"
+    calls = 1
 
     def __init__(self) -> None:
         self.source: dict[str, Any] = {"model": "fake", "fingerprint": "1"}
@@ -307,6 +308,25 @@ def test_an_interrupted_run_goes_on(
     fake = FakeRecognizer()
     done = run(folder, output, fake)
     assert (done.images, done.already, len(fake.ids)) == (40, 16, 24)
+    dump = open_dump(output)
+    assert dump.ids == [image.id for image in find_images(folder)]
+    for i, id in enumerate(dump.ids):
+        np.testing.assert_allclose(dump[i][0], alone(folder, id), atol=1e-5)
+
+
+def test_calls_at_the_same_time(folder: Path, output: Path) -> None:
+    class Together(FakeRecognizer):
+        calls = 2
+        both = threading.Barrier(2)
+
+        def recognize(self, prepared: Any, ids: Any = None) -> MatrixBatch:
+            if len(prepared) == 4:
+                self.both.wait(timeout=30)  # until another call is here, too
+            return super().recognize(prepared, ids)
+
+    done: list[int] = []
+    run(folder, output, Together(), batch_size=4, on_images=done.append)
+    assert sum(done) == 40
     dump = open_dump(output)
     assert dump.ids == [image.id for image in find_images(folder)]
     for i, id in enumerate(dump.ids):
