@@ -9,7 +9,6 @@ import click
 from ctckit.cli.errors import say
 from ctckit.cli.images import model_option
 from ctckit.cli.options import PATH
-from ctckit.errors import InvalidValueError
 
 
 @click.command("export", short_help="Write a model as an ONNX file.", params=[model_option()])
@@ -33,7 +32,7 @@ def export(model: Path | None, output: Path) -> None:
     from ctckit.recognizer.extras import require_images
 
     if output.suffix.lower() != ".onnx":
-        raise InvalidValueError(f"output must end in .onnx, got '{output}'; rename it")
+        raise click.UsageError(f"output must end in .onnx, got '{output}'; rename it")
     require_images()
     from ctckit.recognizer.models import read_model, write_whole
     from ctckit.recognizer.onnx_network import onnx_bytes

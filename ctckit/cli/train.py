@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ctckit.cli.errors import Interrupted, say
+from ctckit.cli.errors import FAILED, Interrupted, say
 from ctckit.cli.images import images_text
 from ctckit.cli.interrupts import Interrupts, taken_signals
 from ctckit.cli.left_out import tell_left_out, tell_some
@@ -25,6 +25,7 @@ from ctckit.cli.training_options import (
 from ctckit.errors import InvalidValueError, NotFoundError
 
 if TYPE_CHECKING:
+    from ctckit.recognizer.checkpoint import State
     from ctckit.recognizer.curve import Row
     from ctckit.recognizer.models import Model
     from ctckit.recognizer.recipe import Data, Recipe
@@ -36,7 +37,10 @@ _ENDS = {"images": "--images or --epochs", "minutes": "--minutes", "patience": "
 
 @click.command("train", short_help="Train a recognizer on images with texts.")
 @training_options
+@click.pass_context
 def train(
+    context: click.Context,
+    /,
     data: Sequence[Path],
     synthetic: bool,
     fonts: Path | None,
@@ -60,7 +64,7 @@ def train(
     check_sources(data, synthetic, fonts, words)
     check_numbers(options, data, synthetic)
     backend = require_recognizer()
-    from ctckit.recognizer.checkpoint import check_folder
+    from ctckit.recognizer.checkpoint import alone, check_folder, read_state
     from ctckit.recognizer.preprocessing import preprocessing_for
     from ctckit.recognizer.recipe import Recipe, read_data
 
@@ -78,14 +82,16 @@ def train(
         seed=options["seed"],
         preprocessing=first.preprocessing if first is not None else preprocessing_for(height),
     )
-    with taken_signals() as interrupts:
+    with alone(output), taken_signals() as interrupts:
         with without_chatter():
             from ctckit.recognizer import devices
 
             device = devices.choose(backend, options["device"])
             options["precision"] = devices.choose_precision(device, options["precision"])
         interrupts.check()
-        found = read_data(recipe)
+        begun = read_state(output)
+        _check_start(begun, first)
+        found = read_data(recipe, begun.validation if begun is not None else None)
         check_patience(options["patience"], found)
         _tell_data(found)
         preprocessing = dataclasses.replace(recipe.preprocessing, mirrored=found.right_to_left)
@@ -96,8 +102,11 @@ def train(
             interrupts.check()
             _write_language_files(trainer, found, options["corpus_from"])
             _tell_curve()
-            _run(trainer, recipe, found, _chances(trainer, options["workers"], first), interrupts)
+            chances = _chances(trainer, options["workers"], first)
+            gone = _run(trainer, recipe, found, chances, interrupts)
     _tell_end(trainer, len(found.validation))
+    if found.broken or found.damaged or gone:
+        context.exit(FAILED)
 
 
 def _tell_data(found: Data) -> None:
@@ -148,14 +157,14 @@ def _check_sizes(options: Mapping[str, Any], first: Model | None) -> int:
     shape = first.shape if first is not None else NetworkShape()
     height, blocks = options["height"], options["blocks"]
     if height is not None and height % 8:
-        raise InvalidValueError(f"height must be a multiple of 8, got {height}; choose another")
+        raise click.UsageError(f"height must be a multiple of 8, got {height}; choose another")
     if first is not None and height not in (None, shape.height):
-        raise InvalidValueError(
+        raise click.UsageError(
             f"height must be that of the model to start from, {shape.height}, got {height}; leave "
             "out --height or --start-from"
         )
     if first is not None and blocks is not None and blocks < shape.blocks:
-        raise InvalidValueError(
+        raise click.UsageError(
             f"blocks must be at least those of the model to start from, {shape.blocks}, got "
             f"{blocks}; raise --blocks or leave it out"
         )
@@ -197,6 +206,9 @@ def _trainer(
     )
     trainer.resume()
     state = trainer.state
+    if state.validation is None:
+        state.validation = list(found.validation.ids)
+        state.start_from = first.fingerprint if first is not None else ""
     if trainer.ended:
         raise InvalidValueError(
             f"output must be a new folder, or one whose training can go on, got '{output}', "
@@ -207,6 +219,18 @@ def _trainer(
     if state.images:
         say(f"going on after {images_text(state.images)} with the checkpoint in '{output}'")
     return trainer
+
+
+def _check_start(begun: State | None, first: Model | None) -> None:
+    """Refuse to go on with a training that has begun with other weights."""
+    given = first.fingerprint if first is not None else ""
+    if begun is None or begun.start_from in (None, given):
+        return
+    had = f"a model of fingerprint {begun.start_from}" if begun.start_from else "random weights"
+    raise InvalidValueError(
+        f"start_from must be that of the training that goes on, {had}, got "
+        f"{given or 'none'}; give the same, or choose another --output"
+    )
 
 
 def _write_language_files(trainer: Trainer, found: Data, source: str) -> None:
@@ -242,9 +266,18 @@ def _run(
     found: Data,
     chances: Sequence[int],
     interrupts: Interrupts,
-) -> None:
+) -> list[str]:
+    """Train until the end; return the images that could be read before, and not any more."""
     from ctckit.recognizer.feed import Feed
     from ctckit.recognizer.recipe import BatchMaker
+
+    gone: list[str] = []
+
+    def leave_out(ids: Sequence[str]) -> None:
+        tell_some(
+            f"left out {images_text(len(ids))} that could be read before, and cannot now", ids
+        )
+        gone.extend(ids)
 
     began = trainer.state.images
     make = BatchMaker(recipe, found.alphabet, frozenset(found.training.ids))
@@ -252,13 +285,14 @@ def _run(
     quiet = not sys.stdout.isatty()
     bar = progress("train", trainer.schedule.images, unit="images", quiet=quiet)
     try:
-        with bar as advance, Feed(make, chances, _tell_gone) as batches:
+        with bar as advance, Feed(make, chances, leave_out) as batches:
             advance(began)
             click.echo("   images  minutes    loss     CER     WER   exact")
             trainer.run(interrupts.between(batches), found.validation, _tell_row, advance)
     except KeyboardInterrupt:
         trainer.save_checkpoint()
         raise _GoesOn(trainer.state.images) from None
+    return gone
 
 
 class _GoesOn(Interrupted):
@@ -274,11 +308,6 @@ class _GoesOn(Interrupted):
             f"{self.message} after {images_text(self.images)}; the checkpoint is written, run the "
             "command again to go on"
         )
-
-
-def _tell_gone(ids: Sequence[str]) -> None:
-    """Name images that the processes could not read again."""
-    tell_some(f"left out {images_text(len(ids))} that could be read before, and cannot now", ids)
 
 
 def _tell_row(row: Row) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ctckit.cli.options import PATH
-from ctckit.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from ctckit.recognizer.recipe import Data
@@ -253,14 +252,9 @@ def images_wanted(options: Mapping[str, Any], found: Data) -> tuple[int, int]:
 
 
 def check_patience(patience: int | None, found: Data) -> None:
-    """Refuse to wait for a CER that will never be known.
-
-    Raises
-    ------
-    InvalidValueError : there is patience, and no image to validate on
-    """
+    """Refuse to wait for a CER that will never be known."""
     if patience is not None and not len(found.validation):
-        raise InvalidValueError(
+        raise click.UsageError(
             f"patience must be left out where there are no images to validate on, got {patience}; "
             "leave it out, or give more --data and a --validation-share above 0"
         )

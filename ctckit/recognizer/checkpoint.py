@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,11 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from ctckit.dumps.files import lock_folder
 from ctckit.errors import InvalidValueError
 from ctckit.recognizer.curve import CURVE, PICTURE, SUMMARY
 from ctckit.recognizer.language_files import CORPUS, WORD_CHARACTERS
-from ctckit.recognizer.models import write_whole
+from ctckit.recognizer.models import MAX_BYTES, write_whole
 
 MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
@@ -37,8 +40,12 @@ class State:
         read without an error; None where not known
     kept : images trained on when the weights in the model file were; 0: none are there
     stale : evaluations since the one that bettered the CER
+    validation : ids of the images to validate on, which a training that goes on must not train on;
+        None where not known
+    start_from : fingerprint of the model whose weights were the first ones; empty: none, None:
+        not known
 
-    A checkpoint that lacks the last four is one of before there were these.
+    A checkpoint that lacks the last six is one of before there were these.
     """
 
     images: int = 0
@@ -48,6 +55,14 @@ class State:
     best_exact: float | None = None
     kept: int = 0
     stale: int = 0
+    validation: list[str] | None = None
+    start_from: str | None = None
+
+    def described(self) -> dict[str, Any]:
+        """Return what a model file says of the training that made it."""
+        said = asdict(self)
+        del said["validation"], said["start_from"]
+        return said
 
 
 def check_folder(folder: Path) -> None:
@@ -115,6 +130,50 @@ def read_checkpoint(folder: Path, settings: str) -> tuple[Arrays, State] | None:
             f"'{path}'; use another --output, or delete the folder"
         )
     return arrays, state
+
+
+def read_state(folder: Path) -> State | None:
+    """Return how far a training is; None where that cannot be read: `read_checkpoint` says why."""
+    try:
+        with (folder / CHECKPOINT).open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, MAX_BYTES)))
+        return State(**json.loads(header["__metadata__"]["state"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Make the folder, and keep other trainings out of it; a lock that is gone with its process.
+
+    Raises
+    ------
+    InvalidValueError : another training has it; it cannot be made
+    """
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = lock_folder(folder)
+    except BlockingIOError:
+        raise InvalidValueError(
+            f"output must be written by one training at a time, got '{folder}', which another is "
+            "writing; wait for it, or choose another folder"
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidValueError(
+            f"output must be a folder that can be written to, got '{folder}' ({reason}); choose "
+            "another"
+        ) from None
+    try:
+        yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def check_arrays(folder: Path, arrays: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> None:

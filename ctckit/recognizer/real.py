@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -67,8 +68,8 @@ def read_real(
     """Read the images of data sets that have texts, but for those of their own test parts.
 
     Texts are put into NFC, and blanks at their ends, which no image shows, are removed. With
-    several folders the ids begin with the folder's name. A packed file that lies in a folder and
-    is up to date is read in its place.
+    several folders the ids begin with the folder's name, and with those above it where names are
+    alike. A packed file that lies in a folder and is up to date is read in its place.
 
     Parameters
     ----------
@@ -82,10 +83,10 @@ def read_real(
     """
     real = RealImages()
     seen: set[tuple[str, str | None]] = set()
-    for folder in folders:
+    ends: list[int] = []
+    for folder, prefix in zip(folders, _prefixes(folders), strict=True):
         found, note = open_data(folder)
         real.notes += [note] if note else []
-        prefix = f"{Path(folder).resolve().name.removesuffix(SUFFIX)}/" if len(folders) > 1 else ""
         real.without_text += found.without_text
         real.without_image += [prefix + name for name in found.without_image]
         real.known_bad += [prefix + id for id in found.known_bad]
@@ -97,7 +98,46 @@ def read_real(
             real.texts.append(item.text)
             real.groups.append(None if item.group is None else prefix + item.group)
             real.images.append(image)
+        ends.append(len(real))
+    if len(folders) > 1 and only is None:
+        _check_pixels(real, ends)
     return real
+
+
+def _prefixes(folders: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Return what the ids of each folder begin with, so that no two are alike."""
+    if len(folders) == 1:
+        return [""]
+    paths = [Path(folder).resolve() for folder in folders]
+    parts = [(*path.parts[1:-1], path.name.removesuffix(SUFFIX)) for path in paths]
+    for depth in range(1, max(map(len, parts), default=0) + 1):
+        names = ["/".join(one[-depth:]) + "/" for one in parts]
+        if len(set(names)) == len(names):
+            return names
+    # A folder that is named twice is refused when its images are looked at.
+    return [f"{i}/" for i in range(len(folders))]
+
+
+def _check_pixels(real: RealImages, ends: Sequence[int]) -> None:
+    """Refuse an image that is in two folders, such as packed and by itself.
+
+    Parameters
+    ----------
+    ends : how many images there are with each folder and those before it
+    """
+    seen: dict[bytes, int] = {}
+    source = 0
+    for i, (text, image) in enumerate(zip(real.texts, real.images, strict=True)):
+        while i >= ends[source]:
+            source += 1
+        content = hashlib.blake2b(repr((text, image.shape)).encode(), digest_size=16)
+        content.update(image.tobytes())
+        other = seen.setdefault(content.digest(), i)
+        if other < (ends[source - 1] if source else 0):
+            raise InvalidValueError(
+                f"data must hold each image once, got '{real.ids[i]}' with the pixels and the text "
+                f"of '{real.ids[other]}'; name the folder or the packed file, not both"
+            )
 
 
 def _images(

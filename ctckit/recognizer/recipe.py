@@ -6,7 +6,7 @@ import itertools
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ctckit.recognizer.generator import Generator
 from ctckit.recognizer.preprocessing import COLUMNS, Preprocessing
 from ctckit.recognizer.real import RealImages, read_real
 from ctckit.recognizer.samples import Batcher, LeftOut, Mixture, TrainingBatch, frames_needed
-from ctckit.recognizer.splitting import choose_validation
+from ctckit.recognizer.splitting import Chosen, choose_validation
 from ctckit.recognizer.words import WordSource
 
 
@@ -97,10 +97,16 @@ class Data:
         return said
 
 
-def read_data(recipe: Recipe) -> Data:
+def read_data(recipe: Recipe, validation_ids: Sequence[str] | None = None) -> Data:
     """Read the images, fonts and words of a recipe.
 
     The same recipe and files give the same data, in every process.
+
+    Parameters
+    ----------
+    recipe : what to read
+    validation_ids : of the images to validate on, of a training that goes on: those of them that
+        are still there. None: `choose_validation` chooses
 
     Raises
     ------
@@ -110,7 +116,10 @@ def read_data(recipe: Recipe) -> Data:
     real = read_real(recipe.data)
     fitting, too_long = _parted(real, recipe.preprocessing)
     usable = real.take(fitting)
-    chosen = choose_validation(usable.groups, recipe.validation_share, recipe.seed)
+    if validation_ids is None:
+        chosen = choose_validation(usable.groups, recipe.validation_share, recipe.seed)
+    else:
+        chosen = _chosen_before(usable, validation_ids)
     training, validation = _divided(usable, chosen.indices)
     left_out = [real.ids[i] for i in too_long]
     if not len(training) and recipe.fonts is None:
@@ -188,6 +197,26 @@ def split(real: RealImages, recipe: Recipe) -> tuple[RealImages, RealImages]:
     """Return the images to train on, and those to validate on; see `choose_validation`."""
     chosen = choose_validation(real.groups, recipe.validation_share, recipe.seed)
     return _divided(real, chosen.indices)
+
+
+def _chosen_before(real: RealImages, ids: Sequence[str]) -> Chosen:
+    """Return the images that a training has validated on from its beginning.
+
+    Raises
+    ------
+    InvalidValueError : none of them is there any more
+    """
+    before = frozenset(ids)
+    indices = [i for i, id in enumerate(real.ids) if id in before]
+    if before and not indices:
+        raise InvalidValueError(
+            f"data must be that of the training that goes on, got none of the {len(before):,} "
+            "images that it validates on; give the same --data, or another --output"
+        )
+    gone = len(before) - len(indices)
+    note = f"{gone:,} of the {len(before):,} images to validate on are gone" if gone else ""
+    groups = {real.groups[i] for i in indices} - {None}
+    return Chosen(indices, len(groups), note)
 
 
 def _divided(real: RealImages, indices: list[int]) -> tuple[RealImages, RealImages]:

@@ -215,7 +215,7 @@ class Trainer:
         ------
         InvalidValueError : a weight is no number any more
         """
-        about = {**self.about, **asdict(self.state), "schedule": asdict(self.schedule)}
+        about = {**self.about, **self.state.described(), "schedule": asdict(self.schedule)}
         return Model(self.alphabet, self.shape, self.preprocessing, self._values(), about)
 
     def _values(self) -> dict[str, Any]:

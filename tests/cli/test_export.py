@@ -36,7 +36,7 @@ def test_the_file_runs_elsewhere(invoke, folder):
 
 def test_what_is_refused(invoke, folder):
     result = invoke("export", "--output", "model.pt")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "output must end in .onnx, got 'model.pt'; rename it" in result.stderr
     result = invoke("export", "--model", "none.safetensors")
     assert result.exit_code == 1

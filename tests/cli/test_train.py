@@ -21,7 +21,7 @@ import pytest
 
 import ctckit.recognizer.feed
 from ctckit.errors import InvalidValueError
-from ctckit.recognizer.checkpoint import CHECKPOINT, MODEL, State
+from ctckit.recognizer.checkpoint import CHECKPOINT, MODEL, State, write_checkpoint
 from ctckit.recognizer.curve import CURVE, CURVE_COLUMNS, PICTURE, SUMMARY
 from ctckit.recognizer.language_files import CORPUS, WORD_CHARACTERS
 
@@ -231,7 +231,7 @@ def test_what_is_left_out_is_named(invoke, fake, data):
         file.writelines(f"narrow{i}.png,much too long a text\n" for i in range(11))
         file.write("broken.png,x\ngone.png,y\n")
     result = invoke("train", "--data", "data", "--images", "9")
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 1, result.stderr
     lines = result.stderr.splitlines()
     assert lines[0].startswith(
         "ctckit: warning: left out 1 image that cannot be read: image must be PNG, JPEG or"
@@ -417,7 +417,7 @@ def test_patience_that_is_at_its_end(invoke, fake, data, monkeypatch):
 def test_patience_needs_images_to_validate_on(invoke, fake, data):
     args = ["--data", "data", "--patience", "4", "--validation-share", "0"]
     result = invoke("train", *args)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr == (
         "ctckit: error: patience must be left out where there are no images to validate on, got 4; "
         "leave it out, or give more --data and a --validation-share above 0\n"
@@ -458,7 +458,7 @@ def test_images_that_cannot_be_read_again(invoke, fake, data, folder, monkeypatc
 
     monkeypatch.setattr(fake, "resume", resume)
     result = invoke("train", "--data", "data", "--validation-share", "0", "--workers", "2")
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 1, result.stderr
     assert fake.made.state.images > 0
     assert result.stderr.splitlines()[1] == (
         "ctckit: warning: left out 3 images that could be read before, and cannot now: 0.png, "
@@ -533,7 +533,7 @@ def test_sizes(invoke, fake, data, folder, random_model):
         ([*other, "--blocks", "1"], "blocks must be at least those of the model to start from, 2,"),
     ]:
         result = invoke("train", "--data", "data", *wrong)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert result.stderr.startswith(f"ctckit: error: {message}")
         assert result.stderr.count("\n") == 1
 
@@ -574,6 +574,89 @@ def test_wide_images_of_64_rows(data, folder):
     assert prepared.shape[0] == 64
     (matrix,) = recognizer.recognize([prepared])
     assert len(matrix) == prepared.shape[1] // 4 > 100
+
+
+def test_going_on_keeps_the_images_to_validate_on(invoke, fake, data, folder):
+    """Whatever seed and share say, and though an image is new and another is gone."""
+    args = ["train", "--data", "data", "--validation-share", "0.4"]
+    assert invoke(*args, "--seed", "3").exit_code == 0
+    first = fake.made.state
+    assert len(first.validation) == 2
+    # What the checkpoint of a real training holds.
+    write_checkpoint(folder / "model", {"a": np.ones(3)}, first, "settings")
+    fake.begin = dataclasses.replace(first)
+    kept = [id for id in map("{}.png".format, range(6)) if id not in first.validation]
+    (data / kept[0]).unlink()
+    draw(data / "6.png")
+    labels = data / "labels.csv"
+    labels.write_text(labels.read_text() + "6.png,seven\n")
+    again = invoke("train", "--data", "data", "--validation-share", "0.2", "--seed", "4")
+    assert again.exit_code == 0, again.stderr
+    assert "4 images to train on, 2 to validate on" in again.stderr
+    corpus = (folder / "model" / CORPUS).read_text().split()
+    assert not {TEXTS[int(id[0])] for id in first.validation} & set(corpus)
+    assert "seven" in corpus
+    write_checkpoint(folder / "model", {"a": np.ones(3)}, first, "settings")
+    (data / first.validation[0]).unlink()
+    again = invoke("train", "--data", "data")
+    assert "1 of the 2 images to validate on are gone" in again.stderr
+    write_checkpoint(folder / "model", {"a": np.ones(3)}, first, "settings")
+    (data / first.validation[1]).unlink()
+    again = invoke("train", "--data", "data")
+    assert again.exit_code == 1
+    assert again.stderr.startswith(
+        "ctckit: error: data must be that of the training that goes on, got none of the 2 images "
+    )
+
+
+def test_going_on_from_another_model_is_refused(invoke, fake, data, folder):
+    from ctckit.recognizer.models import read_model
+
+    default = read_model().fingerprint
+    for had, given, message in [
+        ("", ["--start-from", "default"], f"random weights, got {default}; give the same"),
+        (default, [], f"a model of fingerprint {default}, got none; give the same"),
+    ]:
+        state = State(images=5, validation=[], start_from=had)
+        write_checkpoint(folder / "model", {"a": np.ones(3)}, state, "settings")
+        result = invoke("train", "--data", "data", *given)
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_one_training_at_a_time(invoke, fake, data, folder):
+    from ctckit.recognizer.checkpoint import alone
+
+    with alone(folder / "model"):
+        result = invoke("train", "--data", "data")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "ctckit: error: output must be written by one training at a time, got 'model', which"
+    )
+    assert not (folder / "model").exists()
+    assert invoke("train", "--data", "data").exit_code == 0
+
+
+def test_folders_of_one_name_and_images_that_are_there_twice(invoke, fake, folder):
+    for i, place in enumerate(("a", "b")):
+        for j in range(4):
+            path = folder / place / "words" / f"{j}.png"
+            draw(path, 200 + 10 * (4 * i + j))
+        rows = "".join(f"{j}.png,{TEXTS[j]}\n" for j in range(4))
+        (folder / place / "words" / "labels.csv").write_text("file,text\n" + rows)
+    args = ["train", "--data", "a/words", "--validation-share", "0.4"]
+    result = invoke(*args, "--data", "b/words")
+    assert result.exit_code == 0, result.stderr
+    assert len(set(fake.made.state.validation)) == 3
+    assert {id.partition("/")[0] for id in fake.made.state.validation} <= {"a", "b"}
+    assert invoke("pack", "a/words", "--output", "p.arrow").exit_code == 0
+    result = invoke(*args, "--data", "p.arrow", "--output", "c")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "ctckit: error: data must hold each image once, got 'p/0.png' with the pixels and the text "
+        "of 'words/0.png'; name the folder or the packed file, not both"
+    )
 
 
 def test_start_from_what_is_no_model(invoke, fake, data, folder):
@@ -638,7 +721,7 @@ def test_labels_that_are_damaged_or_in_another_encoding(invoke, fake, folder):
     (root / "gt").mkdir()
     (root / "gt" / "words.txt").write_text("".join(rows))
     result = invoke("train", "--data", "iam")
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 1, result.stderr
     assert result.stderr.splitlines()[1] == (
         "ctckit: warning: left out 1 damaged label: line 4 of words.txt (3 columns, fewer than "
         "9): 'a01-000u-00-03 ok 154'"
