@@ -615,7 +615,7 @@ def test_no_usable_image(invoke, fake, folder):
             f"{reasons}"
         )
         assert result.stderr.count("\n") == 1
-    assert ", 1 too narrow for their texts, such as 'narrow.png'; put a labels.csv" in result.stderr
+    assert ", 1 too narrow for their texts, such as 'narrow.png'; add images that" in result.stderr
     assert not (folder / "model").exists()
 
 
