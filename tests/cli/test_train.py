@@ -222,6 +222,24 @@ def test_all_options(invoke, fake, data, folder, make_font):
     assert result.stdout.splitlines()[1].endswith("1.5000       -       -       -")
 
 
+def test_the_output_lies_in_packed_data(invoke, fake, data):
+    """What a training has written spoils neither the packed file nor the images."""
+    assert invoke("pack", "data").exit_code == 0
+    command = ["train", "--data", "data", "--validation-share", "0", "--output"]
+    for output in ("data/model", "data/model", "data"):
+        result = invoke(*command, output)
+        assert result.exit_code == 0, result.stderr
+        assert result.stderr.splitlines()[:2] == [
+            "ctckit: reading 'data/packed.arrow' instead of the images",
+            "ctckit: 6 images to train on, 0 to validate on, 13 characters",
+        ]
+        for name in (MODEL, PICTURE, CURVE, SUMMARY, "model.onnx"):
+            (fake.made.folder / name).write_text("x")
+    (data / "packed.arrow").unlink()
+    result = invoke(*command, "model")
+    assert result.stderr.startswith("ctckit: 6 images to train on, 0 to validate on, 13 char")
+
+
 def test_what_is_left_out_is_named(invoke, fake, data):
     for i in range(11):
         draw(data / f"narrow{i}.png", 30)
