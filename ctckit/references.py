@@ -14,6 +14,8 @@ from ctckit.errors import DumpError, InvalidValueError, NotFoundError
 
 ID_COLUMNS = ("id", "file")
 TEXT_COLUMNS = ("text", "reference")
+_OTHER_SEPARATORS = (";", "\t", "|")
+"""What other programs put between columns, for a message only."""
 
 
 def read_references(
@@ -23,9 +25,9 @@ def read_references(
 
     Parameters
     ----------
-    path : a .csv file with a header that has the columns ``id`` or ``file``, and ``text`` or
-        ``reference``; or a .jsonl file of objects with those keys, where a null text is left
-        out. UTF-8, with or without a byte order mark
+    path : a .csv file, its columns separated by commas, with a header that has ``id`` or
+        ``file``, and ``text`` or ``reference``, in any case; or a .jsonl file of objects with
+        those keys, where a null text is left out. UTF-8, with or without a byte order mark
     id_columns : the columns or keys that may hold the id; the first that is there is taken
 
     Raises
@@ -66,7 +68,7 @@ def read_column(
     path = Path(path)
     rows = csv.reader(io.StringIO(read_text(path, "references"), newline=""), strict=True)
     header = next(rows, [])
-    column = next((header.index(name) for name in columns if name in header), None)
+    column = _find_column(header, columns)
     if column is None:
         return {}
     id_column = _column(path, header, id_columns)
@@ -129,13 +131,30 @@ def _csv_rows(path: Path, text: str, id_columns: Sequence[str]) -> Iterator[tupl
 
 
 def _column(path: Path, header: list[str], names: Sequence[str]) -> int:
-    for name in names:
-        if name in header:
-            return header.index(name)
+    column = _find_column(header, names)
+    if column is not None:
+        return column
+    for separator in _OTHER_SEPARATORS:
+        parts = [part for cell in header for part in cell.split(separator)]
+        if _find_column(parts, names) is not None:
+            raise InvalidValueError(
+                f"references must have columns separated by commas, got {','.join(header)!r} with "
+                f"{separator!r} between them in '{path}', line 1; save it as CSV with commas"
+            )
     raise InvalidValueError(
         f"references must have a column {' or '.join(map(repr, names))}, got {header} in "
         f"'{path}', line 1; add a header"
     )
+
+
+def _find_column(header: Sequence[str], names: Sequence[str]) -> int | None:
+    """Return where the first of the names is that is there; as it is spelled, or in other case."""
+    lower = [cell.lower() for cell in header]
+    for name in names:
+        for cells in (header, lower):
+            if name in cells:
+                return cells.index(name)
+    return None
 
 
 def read_json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:

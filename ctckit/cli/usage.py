@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import click
 
@@ -79,11 +80,19 @@ def _about_value(error: click.BadParameter, param: click.Parameter, advice: str)
     rules = {"integer": "an integer", "float": "a number"}
     name = param.type.name.removesuffix(" range")
     rule = rules.get(name, f"a valid {name}")
-    low, high = getattr(param.type, "min", None), getattr(param.type, "max", None)
-    if low is not None and high is not None:
-        rule += f" from {low} to {high}"
-    elif low is not None:
-        rule += f" of at least {low}"
-    elif high is not None:
-        rule += f" of at most {high}"
-    return f"{start} {rule}, got {value[1]}; {advice}"
+    return f"{start} {rule}{_range_of(param.type)}, got {value[1]}; {advice}"
+
+
+def _range_of(kind: Any) -> str:
+    """Return the range of a type as words to go on with; empty where it has none."""
+    low, high = getattr(kind, "min", None), getattr(kind, "max", None)
+    above, below = getattr(kind, "min_open", False), getattr(kind, "max_open", False)
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f" above {low}" if above else f" of at least {low}"
+    if low is None:
+        return f" below {high}" if below else f" of at most {high}"
+    start = f" above {low} and" if above else f" from {low} to"
+    end = "below " if below else "at most " if above else ""
+    return f"{start} {end}{high}"

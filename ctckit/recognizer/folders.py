@@ -17,6 +17,13 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 """The endings of image files, in lower case; files are compared without regard to case."""
 _DIGITS = re.compile("([0-9]+)")
 
+TRAINING_FILES = frozenset({
+    "checkpoint.safetensors", "model.safetensors", "curve.csv", "curve.png", "summary.json",
+    "corpus.txt", "word-characters.txt",
+})  # fmt: skip
+"""What a training writes into its folder; they are no part of a data set."""
+_MODEL_SUFFIXES = (".safetensors", ".onnx")
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
@@ -48,9 +55,10 @@ class _Folder(NamedTuple):
 def find_images(folder: str | os.PathLike[str]) -> list[ImageFile]:
     """Return all images below a folder, by id, numbers in it in order of size (`2.png`, `10.png`).
 
-    Hidden files and folders (``.name``) are left out, and files with another ending. Links are
-    followed, but not into a folder that the link itself lies in. Where several ways through links
-    lead to a folder, only one is taken: the least deep, of those the first by name.
+    Hidden files and folders (``.name``) are left out, files with another ending, and the picture
+    that a training has drawn of itself. Links are followed, but not into a folder that the link
+    itself lies in. Where several ways through links lead to a folder, only one is taken: the least
+    deep, of those the first by name.
 
     Raises
     ------
@@ -79,6 +87,7 @@ def walk_folders(folder: str | os.PathLike[str]) -> Iterator[tuple[str, str, lis
     """Yield for `folder` and each below it: the prefix of its ids, its path, its file names.
 
     The least deep first, then by name. A folder comes at most twice: as itself and through links.
+    What a training has written into its folder is left out, and the models beside that.
 
     Raises
     ------
@@ -115,7 +124,21 @@ def walk_folders(folder: str | os.PathLike[str]) -> Iterator[tuple[str, str, lis
                 f"folder must be readable, got {shown_path(path)} ({error.strerror}); "
                 "check its rights"
             ) from None
-        yield prefix, path, names
+        yield prefix, path, _without_training(names)
+
+
+def _without_training(names: list[str]) -> list[str]:
+    """Return the names of a folder's files but for those of a training, if it holds one.
+
+    Other files stay: a training may write into a folder of images.
+    """
+    there = TRAINING_FILES.intersection(names)
+    ended = "summary.json" in there and not there.isdisjoint({"model.safetensors", "curve.csv"})
+    if not ended and "checkpoint.safetensors" not in there:
+        return names
+    return [
+        name for name in names if name not in TRAINING_FILES and not name.endswith(_MODEL_SUFFIXES)
+    ]
 
 
 def _check_folder(root: str) -> None:

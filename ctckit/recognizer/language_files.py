@@ -30,13 +30,17 @@ def word_characters(texts: Iterable[str]) -> str:
     """Return the characters that the words of texts are made of, each once, sorted.
 
     Letters and combining marks; behind them the apostrophes, hyphens and joiners that stand
-    between two of these somewhere.
+    between two of these somewhere. Where there is no letter and no mark, the digits and other
+    numbers; where there is none of these either, all characters but blanks.
 
     Examples
     --------
     >>> word_characters(["d'or - 12", "'tis", "Co-op"])
     "Cdioprst'-"
+    >>> word_characters(["12.50", "- 7"])
+    '01257'
     """
+    texts = list(texts)
     letters: set[str] = set()
     joiners: set[str] = set()
     for text in texts:
@@ -47,6 +51,12 @@ def word_characters(texts: Iterable[str]) -> str:
             for i, char in enumerate(text)
             if char in _JOINERS and 0 < i < len(text) - 1 and inside[i - 1] and inside[i + 1]
         )
+    if not letters:
+        every = {char for text in texts for char in text if not char.isspace()}
+        letters = {char for char in every if unicodedata.category(char)[0] == "N"}
+        joiners = set()
+        if not letters:
+            letters, joiners = every - _JOINERS, every & _JOINERS
     return "".join(sorted(letters) + sorted(joiners))
 
 

@@ -185,11 +185,18 @@ def _nothing_left(recipe: Recipe, real: RealImages, too_long: list[str]) -> str:
         reasons.append(f"{len(real.damaged):,} damaged labels ({real.damaged[0]})")
     if real.without_image:
         reasons.append(f"{len(real.without_image):,} texts without an image")
+    if real.known_bad:
+        ids = ", ".join(real.known_bad)
+        reasons.append(f"{len(real.known_bad):,} known to be damaged ({ids})")
     if too_long:
         reasons.append(f"{len(too_long):,} too narrow for their texts, such as {too_long[0]!r}")
+    but = f" but {', '.join(reasons)}" if reasons else ""
+    advice = "add images that can be trained on, or name another folder"
+    if real.without_text:
+        advice = "put a labels.csv with the columns file and text into the folder"
     return (
-        f"data must hold images with texts, got none to train on in {', '.join(recipe.data)} but "
-        f"{', '.join(reasons)}; put a labels.csv with the columns file and text into the folder"
+        f"data must hold images with texts, got none to train on in {', '.join(recipe.data)}{but}; "
+        f"{advice}"
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +50,8 @@ def find_references(
     From `references` alone where it is given. Else from each ``labels.csv`` in `folder` and below,
     whose ``file`` is relative to where it lies; of two, the nearer to the image wins. An image
     that has no row has its text from ``NAME.gt.txt`` beside it, one line, whose end is removed.
-    File names may have ``\`` for ``/``, and a leading ``./``.
+    File names may have ``\`` for ``/``, and a leading ``./``; where there is no image of that
+    name, the one whose name is the same in NFC is taken.
 
     Parameters
     ----------
@@ -61,7 +64,7 @@ def find_references(
     NotFoundError, DumpError, InvalidValueError : as `read_references`; also for a file named
         twice, and a .gt.txt of several lines
     """
-    ids = {image.id for image in images}
+    ids = _spellings(images)
     groups: dict[str, str] = {}
     if references is not None:
         found = _read_table(Path(references), "", ids)
@@ -76,7 +79,7 @@ def find_references(
 
 
 def _find_texts(
-    folder: Path, images: Sequence[ImageFile], ids: set[str]
+    folder: Path, images: Sequence[ImageFile], ids: dict[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the texts of labels.csv and .gt.txt files, and the groups of the former.
 
@@ -108,7 +111,17 @@ def _find_texts(
     return found, groups
 
 
-def _read_table(path: Path, prefix: str, ids: set[str]) -> dict[str, str]:
+def _spellings(images: Sequence[ImageFile]) -> dict[str, str]:
+    """Return the id that is meant by each id, and by those in NFC that are of one image only."""
+    composed = [unicodedata.normalize("NFC", image.id) for image in images]
+    counts = Counter(composed)
+    spellings = {
+        name: image.id for name, image in zip(composed, images, strict=True) if counts[name] == 1
+    }
+    return spellings | {image.id: image.id for image in images}
+
+
+def _read_table(path: Path, prefix: str, ids: dict[str, str]) -> dict[str, str]:
     """Return the texts of a .csv or .jsonl by the ids of the images that it names."""
     texts: dict[str, str] = {}
     for name, text in read_references(path, id_columns=_ID_COLUMNS).items():
@@ -121,13 +134,14 @@ def _read_table(path: Path, prefix: str, ids: set[str]) -> dict[str, str]:
     return texts
 
 
-def _id_of(name: str, prefix: str, ids: set[str]) -> str:
+def _id_of(name: str, prefix: str, ids: dict[str, str]) -> str:
     if prefix + name in ids:
-        return prefix + name
+        return ids[prefix + name]
     name = name.replace("\\", "/")
     while name.startswith("./"):
         name = name[2:]
-    return prefix + name
+    id = prefix + name
+    return ids.get(id) or ids.get(unicodedata.normalize("NFC", id), id)
 
 
 def _read_line(path: Path) -> str:

@@ -124,12 +124,12 @@ def fake(monkeypatch):
         (["--data", "d", "--fonts", "f"], "--fonts and --words must come with --synthetic, got"),
         (["--data", "d", "--words", "w"], "--fonts and --words must come with --synthetic, got"),
         (["--data", "d", "--images", "0"], "images must be an integer of at least 1, got"),
-        (["--data", "d", "--minutes", "0"], "minutes must be a number of at least 0"),
+        (["--data", "d", "--minutes", "0"], "minutes must be a number above 0, got 0.0; see"),
         (["--data", "d", "--minutes", "inf"], "minutes must be a finite number, got inf; give"),
         (["--data", "d", "--learning-rate", "nan"], "learning_rate must be a finite number, got"),
-        (["--data", "d", "--learning-rate", "-1"], "learning_rate must be a number of at least 0"),
+        (["--data", "d", "--learning-rate", "0"], "learning_rate must be a number above 0, got"),
         (["--data", "d", "--synthetic-share", "2"], "synthetic_share must be a number from 0 to 1"),
-        (["--data", "d", "--validation-share", "1"], "validation_share must be a number from 0"),
+        (["--data", "d", "--validation-share", "1"], "validation_share must be a number from 0 t"),
         (["--data", "d", "--evaluate-every", "0"], "evaluate_every must be an integer of at leas"),
         (["--data", "d", "--batch-columns", "9"], "batch_columns must be an integer of at least 6"),
         (["--data", "d", "--batch-size", "0"], "batch_size must be an integer of at least 1, got"),
@@ -220,6 +220,24 @@ def test_all_options(invoke, fake, data, folder, make_font):
     assert lines[2].startswith("ctckit: 6 images to train on, and drawn ones, 0 to validate on, ")
     assert lines[3].endswith(", no images to validate on, so these are the last weights")
     assert result.stdout.splitlines()[1].endswith("1.5000       -       -       -")
+
+
+def test_the_output_lies_in_packed_data(invoke, fake, data):
+    """What a training has written spoils neither the packed file nor the images."""
+    assert invoke("pack", "data").exit_code == 0
+    command = ["train", "--data", "data", "--validation-share", "0", "--output"]
+    for output in ("data/model", "data/model", "data"):
+        result = invoke(*command, output)
+        assert result.exit_code == 0, result.stderr
+        assert result.stderr.splitlines()[:2] == [
+            "ctckit: reading 'data/packed.arrow' instead of the images",
+            "ctckit: 6 images to train on, 0 to validate on, 13 characters",
+        ]
+        for name in (MODEL, PICTURE, CURVE, SUMMARY, "model.onnx"):
+            (fake.made.folder / name).write_text("x")
+    (data / "packed.arrow").unlink()
+    result = invoke(*command, "model")
+    assert result.stderr.startswith("ctckit: 6 images to train on, 0 to validate on, 13 char")
 
 
 def test_what_is_left_out_is_named(invoke, fake, data):
@@ -698,7 +716,7 @@ def test_no_usable_image(invoke, fake, folder):
             f"{reasons}"
         )
         assert result.stderr.count("\n") == 1
-    assert ", 1 too narrow for their texts, such as 'narrow.png'; put a labels.csv" in result.stderr
+    assert ", 1 too narrow for their texts, such as 'narrow.png'; add images that" in result.stderr
     assert not (folder / "model").exists()
 
 

@@ -506,6 +506,13 @@ def test_references_stay_as_they_are(tmp_path: Path) -> None:
         ("r.txt", b"", r"references must be a .csv or .jsonl file, got '.*r.txt'"),
         ("r.csv", b"", r"must have a column 'id' or 'file', got \[\] in '.*r.csv', line 1"),
         ("r.csv", b"id,words\n", r"must have a column 'text' or 'reference', got \['id', 'words'"),
+        (
+            "r.csv",
+            b"file;text\na;b\n",
+            r"must have columns separated by commas, got 'file;text' with ';' between them in "
+            r"'.*r.csv', line 1; save it as CSV with commas",
+        ),
+        ("r.csv", b"ID\tTEXT\n", r"by commas, got 'ID\\tTEXT' with '\\t' between them"),
         ("r.csv", b"id,text\na,b,c\n", r"must have 2 cells a row, .* got 3 in '.*r.csv', line 2"),
         ("r.csv", b"id,text\na,b\na,c\n", r"ids must be unique .* 'a' again in '.*r.csv', line 3"),
         ("r.csv", b'id,text\na,"b\n', r"references must be sound CSV, got '.*r.csv', line 2 \("),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -45,6 +47,47 @@ def test_labels_csv(tmp_path: Path) -> None:
         ["e.png", "s/c.png"],
         groups=dict.fromkeys(("a.png", "s/b.png", "d.png"), "w"),
     )
+
+
+def test_columns_in_other_case(tmp_path: Path) -> None:
+    images(tmp_path, "a.png", "b.png")
+    write(tmp_path, {"labels.csv": "File,TEXT,Writer\na.png,x,w\nb.png,y,\n"})
+    result = found_in(tmp_path)
+    assert (result.texts, result.groups) == ({"a.png": "x", "b.png": "y"}, {"a.png": "w"})
+    # As it is spelled comes first.
+    write(tmp_path, {"labels.csv": "File,TEXT,file,text\nb.png,no,a.png,x\n"})
+    assert found_in(tmp_path).texts == {"a.png": "x"}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_in_another_normal_form(tmp_path: Path, form: Literal["NFC", "NFD"]) -> None:
+    """As where macOS has packed the images, and another system has written the table."""
+    other: Literal["NFC", "NFD"] = "NFD" if form == "NFC" else "NFC"
+    on_disk = [unicodedata.normalize(form, name) for name in ("ü/é.png", "ü/ö.png", "ñ.png")]
+    named = [unicodedata.normalize(other, name) for name in ("ü\\é.png", "./ü/ö.png", "ñ.png")]
+    images(tmp_path, *on_disk)
+    rows = "".join(f"{name},{i},w{i}\n" for i, name in enumerate(named))
+    write(tmp_path, {"labels.csv": "file,text,writer\n" + rows + "ï.png,no,\n"})
+    assert found_in(tmp_path) == ImageReferences(
+        {on_disk[2]: "2", on_disk[0]: "0", on_disk[1]: "1"},
+        ["ï.png"],
+        [],
+        {name: f"w{i}" for i, name in enumerate(on_disk)},
+    )
+
+
+def test_the_exact_name_comes_first(tmp_path: Path) -> None:
+    images(tmp_path, "é.png", "e\u0301.png")
+    if len(find_images(tmp_path)) < 2:
+        pytest.skip("the file system takes both for one name")
+    write(tmp_path, {"labels.csv": "file,text\ne\u0301.png,apart\né.png,composed\n"})
+    assert found_in(tmp_path).texts == {"é.png": "composed", "e\u0301.png": "apart"}
+    write(tmp_path, {"labels.csv": "file,text\ne\u0301.png,apart\n"})
+    assert found_in(tmp_path).texts == {"e\u0301.png": "apart"}
+    # Which of two is meant is not known.
+    images(tmp_path, "ọ\u0302.png", "o\u0302\u0323.png")
+    write(tmp_path, {"labels.csv": "file,text\nộ.png,which\n"})
+    assert found_in(tmp_path).without_image == ["ộ.png"]
 
 
 def test_the_nearest_labels_csv_wins(tmp_path: Path) -> None:
@@ -117,6 +160,7 @@ def test_a_name_with_a_backslash_is_taken_as_it_is(tmp_path: Path) -> None:
             "name,text\na.png,x\n",
             r"must have a column 'file' or 'id', got .*line 1",
         ),
+        ("s/labels.csv", "File;Text\na.png;x\n", r"separated by commas, got 'File;Text' with ';'"),
         (
             "s/labels.csv",
             b"file,text\na.png,\xff\n",

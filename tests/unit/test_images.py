@@ -23,7 +23,7 @@ from PIL import Image, ImageCms
 from ctckit import CtckitError
 from ctckit.errors import InvalidValueError, NotFoundError
 from ctckit.recognizer import images as module
-from ctckit.recognizer.folders import IMAGE_SUFFIXES, ImageFile, find_images
+from ctckit.recognizer.folders import IMAGE_SUFFIXES, TRAINING_FILES, ImageFile, find_images
 from ctckit.recognizer.images import MAX_PIXELS, InvalidImageError, read_image
 
 Array = npt.NDArray[Any]
@@ -636,6 +636,29 @@ def test_find_images(tmp_path: Path) -> None:
     assert all(image.path == tmp_path / image.id for image in found)
     assert find_images(str(tmp_path)) == found
     assert all(suffix == suffix.lower() for suffix in IMAGE_SUFFIXES)
+
+
+def test_a_training_is_passed_over(tmp_path: Path) -> None:
+    """Its picture is no image of text, wherever it lies; images beside it are."""
+    touch(tmp_path, "a.png", "curve.png", "runs/curve.png", "runs/summary.json")
+    for folder, sign in [("m", "checkpoint.safetensors"), ("n", "model.safetensors")]:
+        touch(tmp_path, *(f"{folder}/{name}" for name in ("curve.png", "corpus.txt", sign)))
+    assert ids(tmp_path) == ["a.png", "curve.png", "n/curve.png", "runs/curve.png"]
+    touch(tmp_path, "n/summary.json", "runs/curve.csv", "runs/b.png", "m/words/c.png")
+    assert ids(tmp_path) == ["a.png", "curve.png", "m/words/c.png", "runs/b.png"]
+    assert ids(tmp_path / "runs") == ["b.png"]
+    with pytest.raises(InvalidValueError, match="folder must hold images"):
+        find_images(tmp_path / "n")
+
+
+def test_what_a_training_writes() -> None:
+    pytest.importorskip("safetensors")
+    from ctckit.recognizer.checkpoint import CHECKPOINT, MODEL
+    from ctckit.recognizer.curve import CURVE, PICTURE, SUMMARY
+    from ctckit.recognizer.language_files import CORPUS, WORD_CHARACTERS
+
+    names = {CHECKPOINT, MODEL, CURVE, PICTURE, SUMMARY, CORPUS, WORD_CHARACTERS}
+    assert names == TRAINING_FILES
 
 
 def test_links(tmp_path: Path) -> None:

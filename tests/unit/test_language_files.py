@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ctckit import Alphabet, MatrixBatch, load_decoder
 from ctckit.language import split_words
 from ctckit.recognizer.language_files import (
     CORPUS,
@@ -40,7 +41,8 @@ ZWNJ, RIGHT = "\u200c", "\u2019"
         ("צה״ל בית־ספר", "צהלביתספר״־", ["צה״ל", "בית־ספר"]),
         ("paral·lel 3·4", "aelpr·", ["paral·lel"]),
         ("'tis -x- 1-2 a- -b", "abistx", ["tis", "x", "a", "b"]),
-        ("12 - 13", "", []),
+        ("12 - 13, 3.50", "01235", ["12", "13", "3", "50"]),
+        ("- + = ?!", "+=?!-", ["+", "=", "?!"]),
     ],
 )
 def test_word_characters(text: str, characters: str, words: list[str]) -> None:
@@ -56,6 +58,7 @@ def test_letters_come_first() -> None:
     # A value that begins with a dash would look like an option.
     assert word_characters(["b-a", "it's"]) == "abist'-"
     assert unicodedata.category(word_characters(["a-\u0301b"])[0]) == "Ll"
+    assert word_characters(["-+"]) == "+-"
 
 
 def test_over_texts_and_not_across_them() -> None:
@@ -83,6 +86,23 @@ def test_the_files(tmp_path: Path) -> None:
     write_language_files(tmp_path / "m", ["e\u0301t", "two\nlines", "é't"])
     assert (tmp_path / "m" / CORPUS).read_text(encoding="utf-8") == "ét\ntwo lines\né't\n"
     assert (tmp_path / "m" / WORD_CHARACTERS).read_text(encoding="utf-8") == "eilnostwé'\n"
+
+
+def test_texts_without_letters(tmp_path: Path) -> None:
+    """What is written can be given to the decoder, and lets it know the numbers."""
+    write_language_files(tmp_path, ["12", "1 450"])
+    written = (tmp_path / WORD_CHARACTERS).read_text(encoding="utf-8")
+    assert written == "01245\n"
+    alphabet = Alphabet([*"01245 ", ""], blank=6)
+    # 14 is the likeliest, and no word; 12 is almost as likely.
+    probs = np.zeros((1, 2, 7))
+    probs[0, 0, 1] = 1
+    probs[0, 1, [2, 3]] = 0.4, 0.6
+    batch = MatrixBatch.from_probs(probs, alphabet)
+    assert load_decoder("bestpath", alphabet).decode_batch(batch).texts() == ["14"]
+    words = {"corpus": str(tmp_path / CORPUS), "word_characters": written.strip()}
+    decoder = load_decoder("wordbeamsearch", alphabet, **words)
+    assert decoder.decode_batch(batch).texts() == ["12"]
 
 
 def test_no_text_of_other_parts(tmp_path: Path, make_washington: Callable[[Path], Path]) -> None:

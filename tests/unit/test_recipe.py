@@ -97,6 +97,19 @@ def test_nothing_to_train_on(tmp_path: Path, data: Path) -> None:
         read_data(Recipe(data=(str(tmp_path / "none"),)))
 
 
+def test_only_images_that_are_known_to_be_damaged(tmp_path: Path) -> None:
+    id = "a01-117-05-02"
+    draw(tmp_path / "img" / "a01" / "a01-117" / f"{id}.png")
+    (tmp_path / "gt").mkdir()
+    (tmp_path / "gt" / "words.txt").write_text(f"{id} ok 1 2 3 4 5 VB Powell\n")
+    with pytest.raises(InvalidValueError) as error:
+        read_data(Recipe(data=(str(tmp_path),)))
+    assert str(error.value) == (
+        f"data must hold images with texts, got none to train on in {tmp_path} but 1 known to be "
+        f"damaged ({id}); add images that can be trained on, or name another folder"
+    )
+
+
 def test_an_image_is_in_one_folder_only(data: Path, tmp_path: Path) -> None:
     for folders in ([data, data], [data, data.parent / "data" / ".." / "data"], [tmp_path, data]):
         with pytest.raises(InvalidValueError, match=r"data must hold each image once, got '.*png'"):
