@@ -218,15 +218,13 @@ def main() -> int:
     if arguments.peer:
         peer(arguments.peer)
         return 0
-    result: Row = {
-        "network": network_cases(),
-        "word": word_case(),
-        "command": command_case(arguments.images),
-    }
+    # A process counts the memory of the one that starts it: what is started comes first.
+    result: Row = {"word": word_case(), "command": command_case(arguments.images)}
     if arguments.memory:
         result["memory"] = memory_case(arguments.memory)
     elif RESULT.exists():
         result["memory"] = json.loads(RESULT.read_text(encoding="utf-8")).get("memory", [])
+    result["network"] = network_cases()
     result["stamp"] = {
         "python": platform.python_version(),
         "machine": platform.machine(),
