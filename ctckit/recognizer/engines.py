@@ -109,8 +109,8 @@ def make(model: Model, device: str, engine: str = "auto") -> Engine:
 class OnnxEngine:
     """ONNX Runtime on the CPU, with a graph made of the model's weights.
 
-    A call has one thread: several calls at a time take a fifth less of the CPU than one call whose
-    threads wait for each other at each layer.
+    A call has one thread: several calls at a time take less of the CPU than one call whose threads
+    wait for each other at each layer.
     """
 
     backend = "onnxruntime"

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from typing import Any
 
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.xdist_group("keras")
-
-
-@pytest.fixture(scope="module")
-def tf() -> Any:
-    if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
-        pytest.skip("needs ctckit[recognizer]")
-    extras = importlib.import_module("ctckit.recognizer.extras")
-    if extras.require_recognizer() != "tensorflow":
-        pytest.skip("other backends take the loss of Keras as it is")
-    with extras.without_chatter():
-        return importlib.import_module("tensorflow")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

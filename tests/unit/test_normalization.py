@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -11,17 +9,6 @@ import pytest
 
 pytestmark = pytest.mark.xdist_group("keras")
 OPTIONS = {"momentum": 0.9, "epsilon": 1e-3}
-
-
-@pytest.fixture(scope="module")
-def tf() -> Any:
-    if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
-        pytest.skip("needs ctckit[recognizer]")
-    extras = importlib.import_module("ctckit.recognizer.extras")
-    if extras.require_recognizer() != "tensorflow":
-        pytest.skip("other backends take the layer of Keras as it is")
-    with extras.without_chatter():
-        return importlib.import_module("tensorflow")
 
 
 def pair(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> tuple[Any, Any]:
