@@ -48,7 +48,7 @@ def write_arrays(
     for name, array in arrays.items():
         array = np.ascontiguousarray(array)
         flat[name] = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        places[name] = {"dtype": array.dtype.str, "shape": array.shape, "at": position}
+        places[name] = {"dtype": flat[name].dtype.str, "shape": array.shape, "at": position}
         position = _aligned(position + array.nbytes)
     header = json.dumps({"about": dict(about), "arrays": places, "bytes": position}).encode()
     start = _aligned(len(MAGIC) + _LENGTH + len(header))
@@ -113,7 +113,8 @@ def _array(data: npt.NDArray[np.uint8], place: Mapping[str, Any]) -> npt.NDArray
     dtype = np.dtype(place["dtype"])
     size = int(np.prod(place["shape"], dtype=np.int64)) * dtype.itemsize
     start = int(place["at"])
-    return data[start : start + size].view(dtype).reshape(place["shape"])
+    array: npt.NDArray[Any] = data[start : start + size].view(dtype).reshape(place["shape"])
+    return array
 
 
 def _aligned(position: int) -> int:
