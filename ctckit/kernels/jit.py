@@ -25,17 +25,22 @@ F64 = types.float64
 I32 = types.int32
 I64 = types.int64
 BOOL = types.boolean
+F32_1D = types.Array(F32, 1, "C", readonly=True)
 F32_2D = types.Array(F32, 2, "C", readonly=True)
 F64_1D = types.Array(F64, 1, "C", readonly=True)
 I32_1D = types.Array(I32, 1, "C", readonly=True)
+I32_2D = types.Array(I32, 2, "C", readonly=True)
 I64_1D = types.Array(I64, 1, "C", readonly=True)
 I64_2D = types.Array(I64, 2, "C", readonly=True)
 U8_1D = types.Array(types.uint8, 1, "C", readonly=True)
+OUT_F32_1D = types.Array(F32, 1, "C")
 OUT_F32_2D = types.Array(F32, 2, "C")
 OUT_F64_1D = types.Array(F64, 1, "C")
 OUT_I32_1D = types.Array(I32, 1, "C")
+OUT_I32_2D = types.Array(I32, 2, "C")
 OUT_I64_2D = types.Array(I64, 2, "C")
 OUT_I64_1D = types.Array(I64, 1, "C")
+OUT_U8_1D = types.Array(types.uint8, 1, "C")
 VOID = types.void
 
 

@@ -1,0 +1,331 @@
+"""N-gram language models with backoff."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.alphabet import Int32Array, Int64Array
+from ctckit.arrayfile import Arrays, is_array_file, read_arrays, write_arrays
+from ctckit.cache import cached, file_identity
+from ctckit.errors import InvalidValueError, NotFoundError
+from ctckit.intake import offsets_of
+from ctckit.language.arpa import line_of_ngram, read_arpa
+from ctckit.language.trie import Float32Array, NGramLists, RepeatedNGramError, build_trie
+from ctckit.language.words import WordList, encode_words, make_table
+
+KIND = "n-gram model"
+VERSION = 1
+"""Of the arrays; a model that is cached or saved with another is not read."""
+
+UNKNOWN = "<unk>"
+UNKNOWN_LOG_PROB = -100 * math.log(10)
+"""Of unknown words, where a model does not say."""
+
+ModelArrays = tuple[Int32Array, Int32Array, Float32Array, Float32Array, Int32Array, Int32Array]
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """What a model makes of a text.
+
+    Parameters
+    ----------
+    sentences : number of lines
+    words : number of words, the ends of sentences not among them
+    unknown : how many of them the model does not know
+    log_prob : natural log of the text's probability, ends of sentences and unknown words included
+    known_log_prob : the same without what the unknown words have cost
+    """
+
+    sentences: int
+    words: int
+    unknown: int
+    log_prob: float
+    known_log_prob: float
+
+    @property
+    def perplexity(self) -> float:
+        """Of all words and ends of sentences."""
+        return _perplexity(self.log_prob, self.words + self.sentences)
+
+    @property
+    def known_perplexity(self) -> float:
+        """Of the words that are known and the ends of sentences."""
+        return _perplexity(self.known_log_prob, self.words - self.unknown + self.sentences)
+
+
+def _perplexity(log_prob: float, count: int) -> float:
+    try:
+        return math.exp(-log_prob / count) if count else math.nan
+    except OverflowError:
+        return math.inf
+
+
+class NGramModel:
+    """Probabilities of words after the up to N - 1 words before them, with backoff (Katz, 1987).
+
+    The n-grams are the entries of a trie, numbered breadth first: entry 0 is the root, that is no
+    word; 1 to V are the unigrams, entry 1 + w that of word w; then come the bigrams and so on, each
+    order sorted by context and word. An n-gram's context (all but its last word) and suffix (all
+    but its first) are always entries. `load` or `train` makes a model.
+
+    Attributes
+    ----------
+    order : N, the length of the longest n-grams
+    words : V words; a word's number is its position. Strings are made when they are asked for
+    unknown, begin, end : numbers of ``<unk>``, ``<s>`` and ``</s>``; -1 for a model without the
+        latter two
+    counts : n-grams of each order
+    added : how many of them were missing and have been added: contexts and suffixes, which score
+        as they did without
+    word : int32 (E,); an entry's last word; the root's is -1
+    first_child : int32 (E + 1,); entry e followed by one more word are the entries first_child[e]
+        to first_child[e + 1], their words rising
+    log_prob : float32 (E,); natural log of the probability of the last word after the others
+    backoff : float32 (E,); natural log of what the probability of a word is multiplied with that
+        follows the entry, but is no child of it
+    suffix : int32 (E,); the entry without its first word
+    state : int32 (E,); the context for the next word: the entry's longest suffix, itself included,
+        which has N - 1 words at most, and children or a backoff weight other than 0
+    """
+
+    def __init__(self, arrays: Arrays, about: dict[str, Any]) -> None:
+        for array in arrays.values():
+            array.flags.writeable = False
+        self.words = WordList(arrays["spellings"], arrays["offsets"], arrays["table"])
+        self.order: int = about["order"]
+        self.counts: list[int] = about["counts"]
+        self.added: list[int] = about["added"]
+        self.unknown: int = about["unknown"]
+        self.begin: int = about["begin"]
+        self.end: int = about["end"]
+        self.word: Int32Array = arrays["word"]
+        self.first_child: Int32Array = arrays["first_child"]
+        self.log_prob: Float32Array = arrays["log_prob"]
+        self.backoff: Float32Array = arrays["backoff"]
+        self.suffix: Int32Array = arrays["suffix"]
+        self.state: Int32Array = arrays["state"]
+
+    @classmethod
+    def load(cls, path: str | Path) -> NGramModel:
+        """Read an ARPA file (UTF-8, plain or gzip), or a file that `save` wrote.
+
+        What is made of an ARPA file is kept in the cache, and mapped into memory the next time.
+
+        Raises
+        ------
+        NotFoundError : no such file
+        InvalidValueError : it is neither, or damaged; the message names the line
+        """
+        path = Path(path)
+        try:
+            if is_array_file(path):
+                return cls(*_checked(path, *read_arrays(path)))
+            identity = file_identity(path)
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"language model must be a file, got '{path}', which does not exist; check the path"
+            ) from None
+        except OSError as error:
+            raise InvalidValueError(
+                f"language model must be a file that can be read, got '{path}': {error.strerror}; "
+                "check the path"
+            ) from None
+        return cls(*cached("ngrams", [*identity, VERSION], lambda: _read(path)))
+
+    @classmethod
+    def of_lists(cls, lists: NGramLists) -> NGramModel:
+        """Make a model of n-grams, which must all be different.
+
+        Raises
+        ------
+        InvalidValueError : an n-gram is there twice
+        """
+        try:
+            return cls(*_build(lists))
+        except RepeatedNGramError as error:
+            raise InvalidValueError(
+                f"{error.order}-grams must differ, got number {error.position} twice; remove one"
+            ) from None
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a file that `load` maps into memory."""
+        names = ("word", "first_child", "log_prob", "backoff", "suffix", "state")
+        arrays: Arrays = dict(zip(names, self.arrays, strict=True))
+        arrays["spellings"], arrays["offsets"] = self.words.spellings, self.words.offsets
+        arrays["table"] = self.words.table
+        write_arrays(Path(path), arrays, self._about())
+
+    def _about(self) -> dict[str, Any]:
+        names = ("order", "counts", "added", "unknown", "begin", "end")
+        return {"kind": KIND, "version": VERSION, **{name: getattr(self, name) for name in names}}
+
+    @property
+    def arrays(self) -> ModelArrays:
+        """The trie as `ctckit.kernels.ngrams` takes it."""
+        return (
+            self.word,
+            self.first_child,
+            self.log_prob,
+            self.backoff,
+            self.suffix,
+            self.state,
+        )
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.words
+
+    def word_id(self, word: str) -> int:
+        """Return a word's number, that of ``<unk>`` if the model does not know it."""
+        return int(self.word_ids([word])[0])
+
+    def word_ids(self, words: Iterable[str]) -> Int32Array:
+        """Return the number of each word, that of ``<unk>`` for those not known."""
+        return self.words.numbers(words, unknown=self.unknown)
+
+    @property
+    def first_state(self) -> int:
+        """The state at the begin of a sentence; 0, which is no context, without ``<s>``."""
+        return int(self.state[1 + self.begin]) if self.begin >= 0 else 0
+
+    def score(self, words: Sequence[str], *, begin: bool = True, end: bool = True) -> float:
+        """Return the natural log of the probability of words.
+
+        Parameters
+        ----------
+        words : of one sentence; unknown ones count as ``<unk>``
+        begin : whether the sentence begins before the first (after ``<s>``)
+        end : whether it ends after the last (with ``</s>``, if the model has one)
+        """
+        return float(self.word_scores(words, begin=begin, end=end)[0].sum())
+
+    def word_scores(
+        self, words: Sequence[str], *, begin: bool = True, end: bool = True
+    ) -> tuple[npt.NDArray[np.float64], Int64Array]:
+        """Return each word's log-probability, natural, and the order of the n-gram it comes from.
+
+        Parameters as for `score`; the end of the sentence is one more word.
+        """
+        log_probs, entries = self._score_sentences([words], begin=begin, end=end)
+        starts = 1 + offsets_of(self.counts)
+        return log_probs, np.searchsorted(starts, entries, side="right").astype(np.int64)
+
+    def state_after(self, words: Sequence[str], *, begin: bool = True) -> int:
+        """Return the state after words: an entry of the trie."""
+        entries = self._score_sentences([words], begin=begin, end=False)[1]
+        if len(entries):
+            return int(self.state[entries[-1]])
+        return self.first_state if begin else 0
+
+    def score_text(self, lines: Iterable[str]) -> TextScore:
+        """Return what the model makes of sentences, one a line; words stand between white space."""
+        sentences = [line.split() for line in lines]
+        log_probs, entries = self._score_sentences(sentences, begin=True, end=True)
+        unknown = self.word[entries] == self.unknown
+        return TextScore(
+            sentences=len(sentences),
+            words=sum(len(one) for one in sentences),
+            unknown=int(unknown.sum()),
+            log_prob=float(log_probs.sum()),
+            known_log_prob=float(log_probs[~unknown].sum()),
+        )
+
+    def _score_sentences(
+        self, sentences: Sequence[Sequence[str]], *, begin: bool, end: bool
+    ) -> tuple[npt.NDArray[np.float64], Int32Array]:
+        """Return of each word of all sentences the log-probability and the entry that gave it."""
+        from ctckit.kernels.ngrams import score_sentences
+
+        for words in sentences:
+            if isinstance(words, str):
+                raise InvalidValueError(
+                    f"words must be a sequence of words, got the text {words!r}; split it"
+                )
+        numbers = self.word_ids(word for words in sentences for word in words)
+        offsets = offsets_of([len(words) for words in sentences])
+        if end and self.end >= 0:
+            numbers = np.insert(numbers, offsets[1:], self.end)
+            offsets = offsets + np.arange(len(offsets))
+        log_probs = np.empty(len(numbers), dtype=np.float64)
+        entries = np.empty(len(numbers), dtype=np.int32)
+        state = self.first_state if begin else 0
+        score_sentences(numbers, offsets, state, self.arrays, log_probs, entries)
+        return log_probs, entries
+
+    def __repr__(self) -> str:
+        counts = " + ".join(f"{count}" for count in self.counts)
+        return f"NGramModel(order {self.order}, {counts} n-grams)"
+
+
+def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Return the arrays of an ARPA file."""
+    try:
+        return _build(read_arpa(path))
+    except RepeatedNGramError as error:
+        line = line_of_ngram(path, error.order, error.position)
+        raise InvalidValueError(
+            f"line {line} of '{path}' must hold an n-gram that is new, got one that stands before; "
+            "remove one of the two"
+        ) from None
+
+
+def _build(lists: NGramLists) -> tuple[Arrays, dict[str, Any]]:
+    table, _ = make_table(lists.spellings, lists.offsets)
+    words = WordList(lists.spellings, lists.offsets, table)
+    unknown, capitals, begin, end = words.numbers([UNKNOWN, "<UNK>", "<s>", "</s>"], unknown=-1)
+    if unknown < 0:
+        unknown = capitals
+    if unknown < 0:
+        unknown = len(words)
+        lists = _with_unknown(lists)
+        table, _ = make_table(lists.spellings, lists.offsets)
+    arrays, added = build_trie(lists)
+    arrays |= {"spellings": lists.spellings, "offsets": lists.offsets, "table": table}
+    counts = [len(rows) + more for rows, more in zip(lists.rows, added, strict=True)]
+    return arrays, {
+        "kind": KIND,
+        "version": VERSION,
+        "order": lists.order,
+        "counts": counts,
+        "added": added,
+        "unknown": int(unknown),
+        "begin": int(begin),
+        "end": int(end),
+    }
+
+
+def _with_unknown(lists: NGramLists) -> NGramLists:
+    """Add the unigram of unknown words, as KenLM does."""
+    spelling, offsets = encode_words([UNKNOWN])
+    count = len(lists.offsets) - 1
+
+    def more(arrays: list[Any], value: float) -> list[Any]:
+        shape = (1, *arrays[0].shape[1:])
+        first = np.concatenate([arrays[0], np.full(shape, value, dtype=arrays[0].dtype)])
+        return [first, *arrays[1:]]
+
+    return NGramLists(
+        np.concatenate([lists.spellings, spelling]),
+        np.concatenate([lists.offsets, lists.offsets[-1] + offsets[1:]]),
+        more(lists.rows, count),
+        more(lists.log_probs, UNKNOWN_LOG_PROB),
+        more(lists.backoffs, 0),
+    )
+
+
+def _checked(path: Path, arrays: Arrays, about: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+    """Refuse an array file that holds something else."""
+    if about.get("kind") != KIND or about.get("version") != VERSION:
+        raise InvalidValueError(
+            f"language model must be an ARPA file or one that NGramModel.save wrote, got '{path}' "
+            f"with {about.get('kind', 'something else')} of version {about.get('version')}; make "
+            "it again"
+        )
+    return arrays, about
