@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +32,14 @@ class SearchResult:
         ``hypothesis_offsets[i]`` to ``hypothesis_offsets[i + 1]``, best first, at least one
     scores : float64 (H,), what the search ranked by, larger is better, falling within each
         matrix; None: the exact log-probability stands in
+    parts : float64 (H,) by name, what each score is the sum of; None: nothing is said of that
     """
 
     token_ids: Int32Array
     token_offsets: Int64Array
     hypothesis_offsets: Int64Array
     scores: Float64Array | None = None
+    parts: Mapping[str, Float64Array] | None = None
 
     @classmethod
     def from_best(
@@ -80,11 +82,16 @@ class SearchResult:
         scores = None
         if all(result.scores is not None for result in results):
             scores = np.concatenate([r.scores for r in results if r.scores is not None])
+        parts = None
+        columns = [result.parts for result in results if result.parts is not None]
+        if len(columns) == len(results) and len({frozenset(one) for one in columns}) == 1:
+            parts = {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
         return cls(
             np.concatenate([result.token_ids for result in results]),
             _joined([result.token_offsets for result in results]),
             _joined([result.hypothesis_offsets for result in results]),
             scores,
+            parts,
         )
 
 
@@ -96,6 +103,8 @@ class Hypothesis:
     text : the tokens joined
     token_ids : the classes, no blanks
     score : what the search ranked by (natural log; may hold a language model)
+    parts : what the score is the sum of, by name (``matrix``, ``lm``, ``words``, ``boost``); empty
+        where the decoder does not say
     log_prob : exact CTC log-probability of the text over all alignments, natural log; -inf where
         none spells it. Computed for the whole batch when first asked for
     timesteps : first frame of each token on the likeliest alignment, strictly rising; None where
@@ -132,6 +141,12 @@ class Hypothesis:
     def log_prob(self) -> float:
         """Exact CTC log-probability of the text."""
         return float(self._source.log_probs[self._row])
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What the score is the sum of, by name."""
+        columns = self._source.parts or {}
+        return {name: float(column[self._row]) for name, column in columns.items()}
 
     @property
     def timesteps(self) -> tuple[int, ...] | None:
@@ -176,6 +191,7 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
     token_ids : int32, the tokens of all H hypotheses
     token_offsets : int64 (H + 1,)
     hypothesis_offsets : int64 (N + 1,)
+    parts : float64 (H,) by name, what the scores are the sums of; None where that is not known
     alphabet : of the token ids
     ids : N strings, the matrices' names
     """
@@ -185,6 +201,7 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
         self.token_ids = result.token_ids
         self.token_offsets = result.token_offsets
         self.hypothesis_offsets = result.hypothesis_offsets
+        self.parts = result.parts
         self._scores = result.scores
         self._log_probs: Float64Array | None = None
         self._timesteps: Int32Array | None = None
@@ -324,6 +341,9 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
         one.token_offsets = np.array([0, stop - start], dtype=np.int64)
         one.hypothesis_offsets = np.array([0, 1], dtype=np.int64)
         one._scores = self.scores[row : row + 1].copy()
+        one.parts = None
+        if self.parts is not None:
+            one.parts = {name: part[row : row + 1].copy() for name, part in self.parts.items()}
         one._log_probs = self.log_probs[row : row + 1].copy()
         one._timesteps = self.timesteps[start:stop].copy()
         one._batch = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import operator
+from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -140,12 +141,17 @@ class Decoder(abc.ABC):
         fault = _fault_of(result, batch, n_best)
         if fault:
             raise PluginError(f"decoder {self.label} returned {fault}; this is a fault of it")
-        scores = result.scores
+        scores, parts = result.scores, result.parts
+        if parts is not None:
+            parts = {
+                name: np.ascontiguousarray(part, dtype=np.float64) for name, part in parts.items()
+            }
         return SearchResult(  # the arrays as the kernels take them; no copy where they are so
             np.ascontiguousarray(result.token_ids, dtype=np.int32),
             np.ascontiguousarray(result.token_offsets, dtype=np.int64),
             np.ascontiguousarray(result.hypothesis_offsets, dtype=np.int64),
             None if scores is None else np.ascontiguousarray(scores, dtype=np.float64),
+            parts,
         )
 
     def __repr__(self) -> str:
@@ -195,6 +201,7 @@ def _fault_of(result: Any, batch: MatrixBatch, n_best: int) -> str | None:
     return (
         _fault_of_tokens(result, batch)
         or _fault_of_scores(result, batch)
+        or _fault_of_parts(result)
         or _fault_of_repetition(result, batch, lengths)
     )
 
@@ -245,6 +252,25 @@ def _fault_of_tokens(result: SearchResult, batch: MatrixBatch) -> str | None:
         f"token id {token_ids[wrong[0]]} for matrix {batch.ids[line]!r}, where 0 to "
         f"{len(alphabet) - 1} without the blank {alphabet.blank} are allowed"
     )
+
+
+def _fault_of_parts(result: SearchResult) -> str | None:
+    if result.parts is None:
+        return None
+    hypotheses = len(result.token_offsets) - 1
+    if result.scores is None or not isinstance(result.parts, Mapping):
+        return "parts of scores that are not a mapping, or without scores"
+    total = np.zeros(hypotheses)
+    for name, part in result.parts.items():
+        if not isinstance(part, np.ndarray) or part.dtype.kind != "f":
+            return f"a part of the scores, {name!r}, that is not a float array"
+        if part.shape != (hypotheses,):
+            return f"a part of the scores, {name!r}, of shape {part.shape} for {hypotheses}"
+        total += part
+    if not np.allclose(total, result.scores, rtol=1e-9, atol=1e-6):
+        wrong = int(np.argmin(np.isclose(total, result.scores, rtol=1e-9, atol=1e-6)))
+        return f"parts whose sum is {total[wrong]:g} where the score is {result.scores[wrong]:g}"
+    return None
 
 
 def _fault_of_scores(result: SearchResult, batch: MatrixBatch) -> str | None:

@@ -1,0 +1,41 @@
+"""Text files with an entry a line: phrases, words, words by item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ctckit.errors import InvalidValueError, NotFoundError
+
+
+def read_lines(path: Path, name: str = "hot phrases") -> Iterator[tuple[int, str]]:
+    """Return the number and the text of each line that is not empty, stripped.
+
+    Parameters
+    ----------
+    path : a UTF-8 file; a byte order mark at its start is dropped
+    name : what it holds, for the messages
+
+    Raises
+    ------
+    NotFoundError : no such file
+    InvalidValueError : not a file that can be read, or not UTF-8
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"{name} must be a text file, got '{path}', which does not exist; check the path"
+        ) from None
+    except OSError as error:
+        raise InvalidValueError(
+            f"{name} must be a readable text file, got '{path}': {error.strerror}; check the path"
+        ) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidValueError(
+            f"{name} must be UTF-8, got byte 0x{data[error.start]:02x} at position {error.start} "
+            f"of '{path}'; convert it, for example with iconv"
+        ) from None
+    return ((i, line.strip()) for i, line in enumerate(text.splitlines(), 1) if line.strip())
