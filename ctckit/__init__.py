@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ctckit.errors import (
         AlphabetMismatchError,
         CtckitError,
+        CtckitWarning,
         DumpError,
         InvalidValueError,
         MissingExtraError,
@@ -39,6 +40,7 @@ __all__ = [
     "AlphabetMismatchError",
     "BeamDecoder",
     "CtckitError",
+    "CtckitWarning",
     "DecodedBatch",
     "Decoder",
     "DecoderInfo",
@@ -68,6 +70,7 @@ _HOMES = {
     "write_dump": "ctckit.dumps",
     "AlphabetMismatchError": "ctckit.errors",
     "CtckitError": "ctckit.errors",
+    "CtckitWarning": "ctckit.errors",
     "DumpError": "ctckit.errors",
     "InvalidValueError": "ctckit.errors",
     "MissingExtraError": "ctckit.errors",

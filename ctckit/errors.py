@@ -30,6 +30,10 @@ class DumpError(CtckitError):
     """A dump on disk cannot be read or written."""
 
 
+class CtckitWarning(UserWarning):
+    """What ctckit warns of: it goes on, but the result may not be what was wanted."""
+
+
 class MissingExtraError(CtckitError, ImportError):
     """An optional dependency is needed and not installed."""
 

@@ -3,28 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctckit.decoders.beam import BeamDecoder
+from ctckit.decoders.options import option
+from ctckit.errors import InvalidValueError
 from ctckit.hypotheses import SearchResult
 from ctckit.matrices import MatrixBatch
+
+if TYPE_CHECKING:
+    from ctckit.language.ngrams import NGramModel
+
+SPACE = "<space>"
+"""What stands for a space in a model of characters."""
 
 
 class BeamSearch(BeamDecoder):
     """Keep the likeliest prefixes of each frame, all their alignments summed (exact prefix search).
 
-    Prefix search of Hannun et al. (arXiv 1408.2873, 2014) on the model of Graves et al. (2006),
-    without a language model. Every class is tried in every frame. The score is the natural log of
-    the probability that the search gathered for a text; it is at most the text's ``log_prob``, and
+    Prefix search of Hannun et al. (arXiv 1408.2873, 2014) on the model of Graves et al. (2006).
+    Every class is tried in every frame. Without a model the score is the natural log of the
+    probability that the search gathered for a text; it is at most the text's ``log_prob``, and
     less where a prefix had to leave the beam for a while. Prefixes that are less than 1e-200 times
     as likely as the best one are dropped.
+
+    With an n-gram model of characters (or whatever the tokens are) the score is that
+    (``matrix``), plus lm_weight times the natural log of the tokens' probability, the start and
+    the end of the text among them (``lm``), plus token_bonus for each token (``words``). In the
+    model a space is ``<space>``; tokens that it lacks count as its ``<unk>``.
     """
 
-    def prepare(self) -> None:
-        """Load the kernel."""
-        from ctckit.kernels.beamsearch import beam_search
+    lm: Path | None = option(None, help="N-gram model of characters, an ARPA file.")
+    lm_weight: float = option(0.5, minimum=0.0, help="Of the model's log-probabilities.")
+    token_bonus: float = option(0.0, help="Added for each token.")
 
-        self._kernel: Callable[..., int] = beam_search
+    def prepare(self) -> None:
+        """Load the model and the kernel."""
+        if self.lm is None and self.token_bonus == 0.0:
+            from ctckit.kernels.beamsearch import beam_search
+
+            self._kernel: Callable[..., int] = beam_search
+            return
+        self._prepare_words(self.lm)
+
+    def _prepare_words(self, path: Path | None) -> None:
+        """Let every token be a word, so that the search of words does it."""
+        from ctckit.decoders.language import WordRules, WordSearch
+        from ctckit.language.lexicon import Lexicon
+        from ctckit.language.ngrams import NGramModel
+        from ctckit.language.tables import LanguageTables
+
+        tokens = list(self.alphabet.token_ids)
+        if not tokens:
+            raise InvalidValueError(
+                "alphabet must have a token beside the blank for lm and token_bonus, got none; "
+                "leave these options out"
+            )
+        model = None if path is None else NGramModel.load(path)
+        lexicon = Lexicon(tokens, self.alphabet)
+        tables = None
+        if model is not None:
+            self._check_model(model, path)
+            names = [SPACE if word == " " else word for word in lexicon.words]
+            tables = LanguageTables(model, model.words.numbers(names, unknown=-1))
+        rules = WordRules(
+            word_characters="".join(tokens),
+            separator=None,
+            lm_weight=self.lm_weight if model is not None else 0.0,
+            word_bonus=self.token_bonus,
+            one_reading=True,
+        )
+        self._words = WordSearch(self.alphabet, lexicon, rules, tables)
+
+    def _check_model(self, model: NGramModel, path: Path | None) -> None:
+        """Refuse a model of words: few of its words are tokens, many are several."""
+        names = {SPACE if token == " " else token for token in self.alphabet.token_ids}
+        special = {model.unknown, model.begin, model.end}
+        words = [word for i, word in enumerate(model.words) if i not in special]
+        known = names.intersection(words)
+        longest = max(map(len, self.alphabet.token_ids))
+        longer = [word for word in words if word not in names and len(word) > longest]
+        if not known or len(longer) > len(words) / 2:
+            examples = ", ".join(repr(word) for word in longer[:3] or words[:3])
+            raise InvalidValueError(
+                f"lm must be a model of the alphabet's tokens, got '{path}' with the words "
+                f"{examples}; make one with ctckit lm train --characters, or use ngrambeamsearch"
+            )
 
     def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
         """Return up to `n_best` texts a matrix, best first."""
-        return self.run_kernel(self._kernel, batch, n_best)
+        if self.lm is None and self.token_bonus == 0.0:
+            return self.run_kernel(self._kernel, batch, n_best)
+        return self._words.run(self, batch, n_best)

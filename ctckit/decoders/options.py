@@ -10,7 +10,7 @@ import math
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Option:
     minimum, maximum : bounds of a number, both allowed values
     choices : the values that a string may take
     optional : whether None is a value
+    data : whether a Path may be replaced by what its file holds: a list, a set or a mapping
     """
 
     name: str
@@ -58,6 +59,7 @@ class Option:
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
     optional: bool = False
+    data: bool = False
 
     def check(self, value: Any) -> Any:
         """Return `value` as the option's type.
@@ -97,6 +99,10 @@ class Option:
                 if math.isfinite(number):
                     return number
         elif self.type is Path:
+            if self.data and isinstance(value, Mapping):
+                return dict(value)
+            if self.data and isinstance(value, Collection) and not isinstance(value, (str, bytes)):
+                return list(value)
             text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
             if isinstance(text, str) and text != "":
                 return Path(text)
@@ -112,7 +118,7 @@ class Option:
             float: "a finite number",
             bool: "True or False",
             str: "a string",
-            Path: "a path",
+            Path: "a path or what its file holds" if self.data else "a path",
         }[self.type]
         if self.minimum is not None and self.maximum is not None:
             words += f" from {self.minimum:g} to {self.maximum:g}"
@@ -147,7 +153,9 @@ def option(
     """Declare an option as a class attribute of a decoder.
 
     ``beam_width: int = option(25, minimum=1, help="prefixes kept after each frame")``. The
-    annotation gives the type: int, float, bool, str or Path, ``| None`` if None is a value.
+    annotation gives the type: int, float, bool, str or Path, ``| None`` if None is a value. Beside
+    Path it may name a collection, such as ``Path | Collection[str]``: then a list, a set or a
+    mapping is a value, too, in Python.
     """
     return Option("", str, default, help, minimum, maximum, tuple(choices) if choices else None)
 
@@ -174,20 +182,28 @@ def _with_type(owner: type, name: str, declared: Option, hint: Any) -> Option:
             f"option {owner.__name__}.{name} must have another name, got one that every decoder "
             "uses itself; rename it"
         )
-    optional = False
+    optional = data = False
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         members = [one for one in typing.get_args(hint) if one is not type(None)]
         optional = len(members) < len(typing.get_args(hint))
+        collections = [one for one in members if _is_collection(one)]
+        data = Path in members and bool(collections)
+        members = [one for one in members if not (data and one in collections)]
         hint = members[0] if len(members) == 1 else None
     if hint not in SUPPORTED_TYPES:
         raise InvalidValueError(
             f"option {owner.__name__}.{name} must be annotated as int, float, bool, str or Path, "
             f"got {hint!r}"
         )
-    made = replace(declared, name=name, type=hint, optional=optional)
+    made = replace(declared, name=name, type=hint, optional=optional, data=data)
     if made.default is not REQUIRED:
         made.check(made.default)
     return made
+
+
+def _is_collection(hint: Any) -> bool:
+    origin = typing.get_origin(hint) or hint
+    return isinstance(origin, type) and issubclass(origin, Collection) and origin is not str
 
 
 def checked_options(

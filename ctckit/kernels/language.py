@@ -11,7 +11,17 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from ctckit.kernels.jit import F32_1D, F64_1D, I32_1D, inline, outline
+from ctckit.kernels.jit import (
+    F32_1D,
+    F64_1D,
+    I32_1D,
+    I64,
+    OUT_F64_1D,
+    VOID,
+    inline,
+    kernel,
+    outline,
+)
 from ctckit.kernels.lexicon import first_at_least, first_word_of
 
 MODEL = types.Tuple(
@@ -123,3 +133,26 @@ def word_below(packed, unknown_word, model):
     word = first_word_of(packed)
     at = known_before[word]
     return np.int64(known[at]) if known_before[word + 1] > at else np.int64(unknown_word)
+
+
+@kernel(VOID(I32_1D, I32_1D, F32_1D, F32_1D, I32_1D, I64, OUT_F64_1D, OUT_F64_1D))
+def fill_tables(words, first_child, log_prob, backoff, suffix, unknown_word, cumulated, unknown):
+    """Fill `cumulated` and `unknown` of `MODEL`.
+
+    Each row's sum begins anew: in a sum over all of them small probabilities would drown.
+    """
+    unknown[0] = log_prob[1 + unknown_word]
+    for entry in range(words.size):
+        total = 0.0
+        start, stop = np.int64(first_child[entry]), np.int64(first_child[entry + 1])
+        for child in range(start, stop):
+            total += np.exp(np.float64(log_prob[child]))
+            if entry > 0:
+                total -= np.exp(np.float64(backoff[entry]) + log_prob[suffix[child]])
+            cumulated[child] = total
+        if entry > 0:
+            at = first_at_least(words, start, stop, unknown_word)
+            if at < stop and words[at] == unknown_word:
+                unknown[entry] = log_prob[at]
+            else:
+                unknown[entry] = backoff[entry] + unknown[suffix[entry]]

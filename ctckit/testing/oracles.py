@@ -140,7 +140,7 @@ def prefix_beam_search(
     probability that survived the search.
     """
     classes = [c for c in range(log_probs.shape[1]) if c != blank]
-    return _search(
+    return search_prefixes(
         log_probs,
         blank,
         beam_width,
@@ -152,7 +152,7 @@ def prefix_beam_search(
     )
 
 
-def _search(
+def search_prefixes(
     log_probs: FloatArray,
     blank: int,
     beam_width: int,
@@ -357,7 +357,7 @@ def word_beam_search(
         product = state.product * model.forecast(state.before, whole)
         return text, product ** (1 / (state.count + 1))
 
-    return _search(
+    return search_prefixes(
         log_probs,
         blank,
         beam_width,

@@ -1,0 +1,167 @@
+"""What the decoders with a language model share: the kernel of words, and what it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.alphabet import Alphabet
+from ctckit.decoders.beam import BeamDecoder
+from ctckit.hypotheses import SearchResult
+from ctckit.language.lexicon import Lexicon
+from ctckit.language.phrases import HotPhrases
+from ctckit.language.tables import LanguageTables
+from ctckit.matrices import MatrixBatch
+
+PARTS = ("matrix", "lm", "words", "boost")
+"""What a score is the sum of."""
+
+NO_TABLES: tuple[npt.NDArray[Any], ...] = (
+    *(np.zeros(1, dtype=np.int32) for _ in range(2)),
+    *(np.zeros(1, dtype=np.float32) for _ in range(2)),
+    np.zeros(1),
+    *(np.zeros(1, dtype=np.int32) for _ in range(2)),
+    *(np.zeros(1) for _ in range(2)),
+    *(np.zeros(1, dtype=np.int32) for _ in range(2)),
+)
+NO_PHRASES: tuple[npt.NDArray[Any], ...] = (
+    *(np.zeros(1, dtype=np.int32) for _ in range(2)),
+    *(np.zeros(1) for _ in range(3)),
+    np.zeros(1, dtype=np.int32),
+    np.zeros(1),
+    np.zeros(1, dtype=np.int32),
+    np.zeros(1, dtype=np.int64),
+    np.zeros(1, dtype=np.uint8),
+)
+
+
+@dataclass(frozen=True)
+class WordRules:
+    """How words are written and weighed.
+
+    Attributes
+    ----------
+    word_characters : what words are made of; all other characters may stand between words
+    separator : the token between words; None: words follow each other directly
+    open_vocabulary : whether words that the lexicon lacks may be written, too
+    lm_weight : of the model's log-probabilities
+    word_bonus : added for each word
+    unknown_score : added for each word that the lexicon lacks
+    score_ends : whether the model scores the start and the end of a text
+    one_reading : whether a text can be read as words in one way only, whatever the lexicon is
+    """
+
+    word_characters: str
+    separator: str | None
+    open_vocabulary: bool = False
+    lm_weight: float = 0.0
+    word_bonus: float = 0.0
+    unknown_score: float = 0.0
+    score_ends: bool = True
+    one_reading: bool = False
+
+
+class WordSearch:
+    """A lexicon, tables and phrases made ready for the kernel `ngram_beam_search`."""
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        lexicon: Lexicon,
+        rules: WordRules,
+        tables: LanguageTables | None = None,
+        phrases: HotPhrases | None = None,
+    ) -> None:
+        from ctckit.kernels.ngrambeamsearch import ngram_beam_search
+
+        self._kernel = ngram_beam_search
+        self._longest = lexicon.longest
+        self._order = 1 if tables is None else tables.order
+        bits, after, begin = _classes(alphabet, lexicon, rules)
+        spells_apart = bool(((bits & (SPELLS | SEPARATES)) == SPELLS | SEPARATES).any())
+        ambiguous = not rules.one_reading and (rules.separator is None or spells_apart)
+        score_ends = rules.score_ends and tables is not None and tables.end >= 0
+        self._arguments = (
+            (
+                lexicon.nodes,
+                lexicon.arc_token,
+                lexicon.arc_target,
+                lexicon.word_end,
+                lexicon.bits,
+                lexicon.exact_bits,
+            ),
+            (bits, after, begin),
+            (
+                rules.lm_weight,
+                rules.word_bonus,
+                rules.unknown_score,
+                rules.separator is None,
+                rules.open_vocabulary,
+                ambiguous,
+                tables is not None,
+                phrases is not None,
+                score_ends,
+                0 if tables is None else tables.unknown,
+                0 if tables is None else tables.end,
+                0 if tables is None or not rules.score_ends else tables.first_state,
+                0.0 if phrases is None else phrases.at_once,
+            ),
+            NO_TABLES if tables is None else tables.columns,
+            NO_PHRASES if phrases is None else phrases.columns,
+            self._order,
+        )
+
+    def run(self, decoder: BeamDecoder, batch: MatrixBatch, n_best: int) -> SearchResult:
+        """Return up to `n_best` texts a matrix, best first, with the parts of their scores."""
+        parts = np.empty((len(batch) * n_best, len(PARTS)), dtype=np.float64)
+        result = decoder.run_kernel(
+            self._kernel, batch, n_best, *self._arguments, parts, longer=self._longest
+        )
+        found = len(result.token_offsets) - 1
+        columns = {name: parts[:found, i].copy() for i, name in enumerate(PARTS)}
+        return SearchResult(
+            result.token_ids,
+            result.token_offsets,
+            result.hypothesis_offsets,
+            result.scores,
+            columns,
+        )
+
+
+SPELLS, SEPARATES, OPEN = 1, 2, 4
+"""As in `ctckit.kernels.ngrambeamsearch`."""
+
+
+def _classes(
+    alphabet: Alphabet, lexicon: Lexicon, rules: WordRules
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return of each class its bits, the node after it between words, and the word it begins."""
+    bits = np.zeros(len(alphabet), dtype=np.uint8)
+    after, begin = (np.full(len(alphabet), -1, dtype=np.int64) for _ in range(2))
+    characters = set(rules.word_characters)
+    anywhere = len(lexicon.nodes) - 1 if rules.open_vocabulary else -1
+    used = np.unique(lexicon.arc_token[1:] if not len(lexicon.arc_target) else lexicon.arc_token)
+    bits[used[used < len(alphabet)]] = SPELLS
+    for token, index in alphabet.token_ids.items():
+        rest = token
+        if rules.separator and token != rules.separator:
+            rest = token.removeprefix(rules.separator)
+        if not characters & set(rest):
+            bits[index] |= SEPARATES
+            if token not in lexicon:
+                after[index] = 0
+        elif rest != token:
+            after[index] = _node(lexicon, rest, anywhere)
+        elif rules.open_vocabulary:
+            bits[index] |= OPEN
+        if rest == token:
+            begin[index] = _node(lexicon, token, anywhere if bits[index] & OPEN else -1)
+    return bits, after, begin
+
+
+def _node(lexicon: Lexicon, text: str, otherwise: int) -> int:
+    node = lexicon.node_of(text)
+    return otherwise if node is None else node

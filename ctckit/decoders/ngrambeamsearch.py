@@ -1,0 +1,240 @@
+"""The decoder `ngrambeamsearch`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from warnings import warn
+
+import numpy as np
+
+from ctckit.alphabet import Alphabet
+from ctckit.decoders.beam import BeamDecoder
+from ctckit.decoders.language import WordRules, WordSearch
+from ctckit.decoders.options import option
+from ctckit.errors import CtckitWarning, InvalidValueError
+from ctckit.hypotheses import SearchResult
+from ctckit.language.corpus import default_word_characters
+from ctckit.language.items import read_item_lexicons
+from ctckit.language.lexicon import Lexicon
+from ctckit.language.ngrams import NGramModel
+from ctckit.language.phrases import HotPhrases, read_phrases
+from ctckit.language.tables import LanguageTables
+from ctckit.matrices import MatrixBatch
+
+
+class NGramBeamSearch(BeamDecoder):
+    """Write words of a lexicon, or any words, and rank texts by an n-gram model of words.
+
+    Prefix beam search of Hannun et al. (arXiv 1408.2873, 2014) over the words of a lexicon, which
+    by default are those of the model. The score of a text is the log-probability of its alignments
+    that the search gathered (``matrix``), plus lm_weight times the natural log of its words'
+    probability (``lm``), plus word_bonus for each word and unknown_score for each that the lexicon
+    lacks (``words``), plus what hot phrases weigh (``boost``). An open word counts by the
+    probability of all words that it may become.
+
+    Characters that are no word characters may stand between words, unscored, unless the lexicon
+    has them as words. With an open vocabulary words that the lexicon lacks are written too, and
+    have the probability of the model's ``<unk>``. Prefixes less than 1e-200 times as likely as the
+    likeliest are dropped. Where no word ends in time, the last one is completed, and the score is
+    -inf.
+    """
+
+    lm: Path | None = option(None, help="N-gram model of words, an ARPA file.")
+    lexicon: Path | Collection[str] | None = option(
+        None, help="File of the words that may be written, one a line; by default the model's."
+    )
+    item_lexicons: Path | Mapping[str, Collection[str]] | None = option(
+        None,
+        help="Lexica of single matrices: a .csv file with columns id and lexicon (words, spaces "
+        "between), or .jsonl.",
+    )
+    open_vocabulary: bool = option(False, help="Write words that the lexicon lacks, too.")
+    lm_weight: float = option(0.5, minimum=0.0, help="Of the model's log-probabilities.")
+    word_bonus: float | None = option(
+        None, help="Added for each word; by default 1.5 with a model, else 0."
+    )
+    unknown_score: float = option(
+        -10.0, maximum=0.0, help="Added for each word that the lexicon lacks."
+    )
+    hot_phrases: Path | Collection[str] | None = option(
+        None, help="File of phrases to prefer, one a line, perhaps with a tab and a weight."
+    )
+    hot_weight: float = option(10.0, help="Of hot phrases without a weight.")
+    word_separator: str | None = option(
+        " ", help="Token between words; none where words follow each other directly."
+    )
+    word_characters: str | None = option(
+        None, help="Characters that words are made of; by default the letters and apostrophe."
+    )
+    score_boundaries: bool = option(
+        True, help="Score the start and the end of a text as a sentence's."
+    )
+
+    def prepare(self) -> None:
+        """Read the model, the lexicon and the phrases, and load the kernel."""
+        if self.lm is None and self.lexicon is None and self.item_lexicons is None:
+            raise InvalidValueError(
+                "lm or lexicon must be given, got neither; for a search without words "
+                "there is beamsearch"
+            )
+        characters = self._checked_word_characters()
+        self._check_separator()
+        phrases: dict[str, float] = {}
+        automaton = None
+        if self.hot_phrases is not None:
+            phrases = read_phrases(self.hot_phrases, self.hot_weight)
+            automaton = HotPhrases(phrases, self.alphabet, characters, self.word_separator)
+        self._items: dict[str, list[str]] | None = None
+        if self.item_lexicons is not None:
+            self._items = read_item_lexicons(self.item_lexicons)
+        model = None if self.lm is None else NGramModel.load(self.lm)
+        bonus = self.word_bonus
+        if bonus is None:
+            bonus = 1.5 if model is not None else 0.0
+        self._rules = WordRules(
+            characters,
+            self.word_separator,
+            self.open_vocabulary,
+            self.lm_weight if model is not None else 0.0,
+            bonus,
+            self.unknown_score if self.open_vocabulary else 0.0,
+            self.score_boundaries,
+        )
+        self._spelling = _spelling_alphabet(self.alphabet, self.word_separator)
+        self._automaton = automaton
+        base = self._base_words(model, phrases)
+        # One numbering for all lexica, so that the model's tables are made once.
+        items = (self._items or {}).values()
+        everything = base
+        if self._items is not None:
+            words = [word for item in items for word in item]
+            everything = self._lexicon([*(base.words if base else ()), *words])
+        self._everything = everything
+        self._tables = None if model is None else _tables(model, everything)
+        self._search = None if base is None else self._search_with(base)
+
+    def _search_with(self, lexicon: Lexicon) -> WordSearch:
+        tables = self._tables
+        if tables is not None and lexicon is not self._everything:
+            numbers = [self._everything.number(word) for word in lexicon.words]
+            tables = tables.seen_by(np.array(numbers, dtype=np.int64))
+        return WordSearch(self.alphabet, lexicon, self._rules, tables, self._automaton)
+
+    def _checked_word_characters(self) -> str:
+        known = set("".join(self.alphabet.token_ids))
+        if self.word_characters is None:
+            characters = default_word_characters(self.alphabet)
+            separator = self.word_separator or ""
+            characters = "".join(one for one in characters if one not in separator)
+        else:
+            characters = self.word_characters
+            missing = sorted(set(characters) - known)
+            if missing:
+                raise InvalidValueError(
+                    f"word_characters must be in the alphabet, got {''.join(missing)!r}, which is "
+                    "not; leave it out, or use the alphabet that the matrices were made with"
+                )
+        if not characters:
+            raise InvalidValueError(
+                "word_characters must hold a character of the alphabet, got none; "
+                "name the characters that words are made of"
+            )
+        return characters
+
+    def _check_separator(self) -> None:
+        separator = self.word_separator
+        if separator is None or separator in self.alphabet.token_ids:
+            return
+        if separator and any(token.startswith(separator) for token in self.alphabet.token_ids):
+            return
+        if separator == " " and self.word_separator == type(self).options["word_separator"].default:
+            return  # by default, of an alphabet that has no separator: matrices of single words
+        raise InvalidValueError(
+            f"word_separator must be a token of the alphabet or begin one, got {separator!r}; "
+            "give the token that stands between words, or None where none does"
+        )
+
+    def _base_words(self, model: NGramModel | None, phrases: Mapping[str, float]) -> Lexicon | None:
+        """Return the lexicon of matrices that have none of their own, if there is any."""
+        words: Iterable[str]
+        if isinstance(self.lexicon, Path):
+            lexicon = self._said(
+                Lexicon.from_file(self.lexicon, self._spelling, all_spellings=True)
+            )
+            words = lexicon.words
+            if all(word in lexicon for phrase in phrases for word in self._words_of(phrase)):
+                return lexicon
+        elif self.lexicon is not None:
+            words = self.lexicon
+        elif model is not None:
+            special = {model.unknown, model.begin, model.end}
+            words = [word for i, word in enumerate(model.words) if i not in special]
+        elif not phrases:
+            return None
+        else:
+            words = ()
+        more = [word for phrase in phrases for word in self._words_of(phrase)]
+        return self._said(self._lexicon([*words, *more]))
+
+    def _lexicon(self, words: Iterable[str]) -> Lexicon:
+        return Lexicon(words, self._spelling, all_spellings=True)
+
+    def _words_of(self, phrase: str) -> list[str]:
+        return phrase.split() if self.word_separator is not None else [phrase.replace(" ", "")]
+
+    def _said(self, lexicon: Lexicon) -> Lexicon:
+        """Warn of the words that the alphabet cannot spell."""
+        if lexicon.lost:
+            total = lexicon.lost + len(lexicon)
+            examples = ", ".join(repr(one) for one in lexicon.lost_examples)
+            warn(
+                f"{lexicon.lost} of {total} words of the lexicon ({lexicon.lost / total:.1%}) "
+                f"cannot be spelled in the alphabet and are left out, such as {examples}",
+                CtckitWarning,
+                stacklevel=2,
+            )
+        return lexicon
+
+    def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
+        """Return up to `n_best` texts a matrix, best first."""
+        if self._items is None and self._search is not None:
+            return self._search.run(self, batch, n_best)
+        edges = [i for i in range(len(batch)) if self._starts_run(batch, i)] + [len(batch)]
+        results = [
+            self._search_of(batch.ids[start]).run(self, batch[start:stop], n_best)
+            for start, stop in itertools.pairwise(edges)
+        ]
+        if not results:
+            return SearchResult.from_lists([], [])
+        return SearchResult.concatenate(results)
+
+    def _starts_run(self, batch: MatrixBatch, i: int) -> bool:
+        """Return whether a matrix has not the same lexicon as the one before."""
+        items = self._items or {}
+        return i == 0 or batch.ids[i] in items or batch.ids[i - 1] in items
+
+    def _search_of(self, name: str) -> WordSearch:
+        """Return the search with the lexicon of a matrix."""
+        if self._items is not None and name in self._items:
+            return self._search_with(self._lexicon(self._items[name]))
+        if self._search is None:
+            raise InvalidValueError(
+                f"item_lexicons must hold every matrix if there is no lexicon, got none for "
+                f"{name!r}; add it, or give a lexicon for all others"
+            )
+        return self._search
+
+
+def _tables(model: NGramModel, lexicon: Lexicon) -> LanguageTables:
+    return LanguageTables(model, model.words.numbers(lexicon.words, unknown=-1))
+
+
+def _spelling_alphabet(alphabet: Alphabet, separator: str | None) -> Alphabet:
+    """Return the alphabet with what its tokens are without a leading word mark."""
+    if not separator or alphabet.single_characters:
+        return alphabet
+    marked = [one.removeprefix(separator) for one in alphabet.token_ids if one != separator]
+    more = [one for one in dict.fromkeys(marked) if one and one not in alphabet.token_ids]
+    return Alphabet([*alphabet.tokens, *more], alphabet.blank) if more else alphabet
