@@ -39,9 +39,8 @@ class WordBigrams:
 
     def __init__(self, words: Sequence[str], lexicon: Lexicon) -> None:
         self.lexicon = lexicon
-        numbers = np.array(
-            [lexicon.number(word) for word in words if word in lexicon], dtype=np.int64
-        )
+        numbers = lexicon.numbers(words)
+        numbers = numbers[numbers >= 0]
         size = len(lexicon)
         self.counts: Int64Array = np.bincount(numbers, minlength=size).astype(np.int64)
         if not self.counts.all():
