@@ -287,7 +287,7 @@ def random_model(
         add(tuple(str(one) for one in rng.choice(everything, size=length)))
 
     def log_prob(before: tuple[str, ...], word: str) -> float:
-        context = before[len(before) - order + 1 :] if order > 1 else ()
+        context = before[max(len(before) - order + 1, 0) :] if order > 1 else ()
         total = 0.0
         while True:
             gram = (*context, word)
