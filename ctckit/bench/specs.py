@@ -143,12 +143,15 @@ def without_needy(specs: Sequence[DecoderSpec], *, expected: bool) -> list[Decod
 
 
 def _missing_options(spec: DecoderSpec) -> list[str]:
-    declared = decoder_class(spec.name).options
-    return [
+    chosen = decoder_class(spec.name)
+    missing = [
         name
-        for name, option in declared.items()
+        for name, option in chosen.options.items()
         if option.default is REQUIRED and name not in spec.options
     ]
+    if chosen.at_least_one and not set(chosen.at_least_one) & set(spec.options):
+        missing.append(chosen.at_least_one[0])
+    return missing
 
 
 def takes_corpus(spec: DecoderSpec) -> bool:

@@ -18,7 +18,8 @@ from ctckit.matrices import MatrixBatch
 from ctckit.registry import decoder_class
 
 LETTERS = "ab c"
-CORPUS_TEXT = "ab ba cab a\nabba\n"
+FILES = {CORPUS: "ab ba cab a\nabba\n", "lexicon": "ab\nba\ncab\na\nabba\n"}
+"""What stands in the files that decoders need, by the option's name."""
 FRAMES = (0, 1, 5, 12, 3)
 """Of the matrices that are decoded; one is empty."""
 
@@ -42,16 +43,17 @@ class CheckResult:
 def check_decoder(name: str) -> CheckResult:
     """Import a decoder and run it, with the blank at each end and in the middle."""
     try:
-        declared = decoder_class(name).options.values()
-        required = [option.name for option in declared if option.default is REQUIRED]
-        if set(required) - {CORPUS}:
-            needed = ", ".join(one for one in required if one != CORPUS)
+        chosen = decoder_class(name)
+        required = [one.name for one in chosen.options.values() if one.default is REQUIRED]
+        required += chosen.at_least_one[:1]
+        if set(required) - set(FILES):
+            needed = ", ".join(one for one in required if one not in FILES)
             return CheckResult(name, "skipped", f"{needed} must be given, and has no default")
         with tempfile.TemporaryDirectory(prefix="ctckit-") as folder:
             options: dict[str, Any] = {}
-            if required:
-                options[CORPUS] = Path(folder) / "corpus.txt"
-                options[CORPUS].write_text(CORPUS_TEXT, encoding="utf-8")
+            for option in required:
+                options[option] = Path(folder) / f"{option}.txt"
+                options[option].write_text(FILES[option], encoding="utf-8")
             for blank in (0, 2, len(LETTERS)):
                 tokens = [*LETTERS[:blank], "", *LETTERS[blank:]]
                 alphabet = Alphabet(tokens, blank=blank)

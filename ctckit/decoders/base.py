@@ -46,6 +46,8 @@ class Decoder(abc.ABC):
     """
 
     options: ClassVar[dict[str, Option]] = {}
+    at_least_one: ClassVar[tuple[str, ...]] = ()
+    """Names of options, each of which may be left out, but not all of them."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -63,6 +65,11 @@ class Decoder(abc.ABC):
         self.given_options = dict(options)
         for name, value in checked_options(self.label, self.options, options).items():
             setattr(self, name, value)
+        if self.at_least_one and all(getattr(self, one) is None for one in self.at_least_one):
+            raise InvalidValueError(
+                f"{' or '.join(self.at_least_one)} must be given to the decoder {self.label}, got "
+                f"nothing; the first is: {self.options[self.at_least_one[0]].help}"
+            )
         self.prepare()
 
     def prepare(self) -> None:  # noqa: B027 - to be overridden where there is something to do

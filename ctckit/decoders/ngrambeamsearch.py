@@ -41,6 +41,8 @@ class NGramBeamSearch(BeamDecoder):
     -inf.
     """
 
+    at_least_one = ("lexicon", "lm", "item_lexicons")
+
     lm: Path | None = option(None, help="N-gram model of words, an ARPA file.")
     lexicon: Path | Collection[str] | None = option(
         None, help="File of the words that may be written, one a line; by default the model's."
@@ -74,11 +76,6 @@ class NGramBeamSearch(BeamDecoder):
 
     def prepare(self) -> None:
         """Read the model, the lexicon and the phrases, and load the kernel."""
-        if self.lm is None and self.lexicon is None and self.item_lexicons is None:
-            raise InvalidValueError(
-                "lm or lexicon must be given, got neither; for a search without words "
-                "there is beamsearch"
-            )
         characters = self._checked_word_characters()
         self._check_separator()
         phrases: dict[str, float] = {}
@@ -107,12 +104,12 @@ class NGramBeamSearch(BeamDecoder):
         base = self._base_words(model, phrases)
         # One numbering for all lexica, so that the model's tables are made once.
         items = (self._items or {}).values()
-        everything = base
-        if self._items is not None:
+        if base is not None and self._items is None:
+            self._everything = base
+        else:
             words = [word for item in items for word in item]
-            everything = self._lexicon([*(base.words if base else ()), *words])
-        self._everything = everything
-        self._tables = None if model is None else _tables(model, everything)
+            self._everything = self._lexicon([*(base.words if base else ()), *words])
+        self._tables = None if model is None else _tables(model, self._everything)
         self._search = None if base is None else self._search_with(base)
 
     def _search_with(self, lexicon: Lexicon) -> WordSearch:

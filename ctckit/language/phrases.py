@@ -173,9 +173,9 @@ class HotPhrases:
         character_of = [-1]
         parent = [0]
         for state in order:
-            for character, child in sorted(tree[state].items()):
+            for number, child in sorted(tree[state].items()):
                 order.append(child)
-                character_of.append(character)
+                character_of.append(number)
                 parent.append(state)
         size = len(order)
         rank = np.empty(size, dtype=np.int64)

@@ -169,7 +169,7 @@ class WordLanguage:
                 end = start + len(phrase)
                 if text[start:end] == phrase and self._begins(text, start):
                     late = self.separator is not None and self.is_word_character(phrase[-1])
-                    done = not late or end < len(text) and not self.is_word_character(text[end])
+                    done = not late or (end < len(text) and not self.is_word_character(text[end]))
                     total += weight * (done or (end == len(text) and not held))
         return total + (self._held(text) if held else 0.0)
 

@@ -18,15 +18,23 @@ class TestInstalledDecoders(DecoderConformance):
         corpus = tmp_path / "corpus.txt"
         corpus.write_text(CORPUS, encoding="utf-8")
         self.name = request.param
-        options = decoder_class(self.name).options
-        self.options = {name: corpus for name, one in options.items() if one.default is REQUIRED}
+        chosen = decoder_class(self.name)
+        required = [one.name for one in chosen.options.values() if one.default is REQUIRED]
+        self.options = dict.fromkeys(required, corpus)
+        if "lexicon" in chosen.at_least_one:
+            self.options["lexicon"] = CORPUS.replace(",", " ").replace(";", " ").split()
 
     def make_decoder(self, alphabet):
         return load_decoder(self.name, alphabet, **self.options)
 
 
 def test_all_of_ours_are_tested():
-    assert {info.name for info in list_decoders()} >= {"bestpath", "beamsearch", "wordbeamsearch"}
+    assert {info.name for info in list_decoders()} >= {
+        "bestpath",
+        "beamsearch",
+        "ngrambeamsearch",
+        "wordbeamsearch",
+    }
 
 
 class Faulty(Decoder):
