@@ -80,8 +80,8 @@ class WordSearch:
         self._kernel = ngram_beam_search
         self._longest = lexicon.longest
         self._order = 1 if tables is None else tables.order
-        bits, after, begin = _classes(alphabet, lexicon, rules)
-        spells_apart = bool(((bits & (SPELLS | SEPARATES)) == SPELLS | SEPARATES).any())
+        kinds, after, begin = _classes(alphabet, lexicon, rules)
+        spells_apart = bool(((kinds & (SPELLS | SEPARATES)) == SPELLS | SEPARATES).any())
         ambiguous = not rules.one_reading and (rules.separator is None or spells_apart)
         score_ends = rules.score_ends and tables is not None and tables.end >= 0
         self._arguments = (
@@ -90,10 +90,8 @@ class WordSearch:
                 lexicon.arc_token,
                 lexicon.arc_target,
                 lexicon.word_end,
-                lexicon.bits,
-                lexicon.exact_bits,
             ),
-            (bits, after, begin),
+            (kinds, after, begin, *_bits(alphabet, lexicon, kinds, after)),
             (
                 rules.lm_weight,
                 rules.word_bonus,
@@ -139,27 +137,44 @@ def _classes(
     alphabet: Alphabet, lexicon: Lexicon, rules: WordRules
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return of each class its bits, the node after it between words, and the word it begins."""
-    bits = np.zeros(len(alphabet), dtype=np.uint8)
+    kinds = np.zeros(len(alphabet), dtype=np.uint8)
     after, begin = (np.full(len(alphabet), -1, dtype=np.int64) for _ in range(2))
     characters = set(rules.word_characters)
     anywhere = len(lexicon.nodes) - 1 if rules.open_vocabulary else -1
     used = np.unique(lexicon.arc_token[1:] if not len(lexicon.arc_target) else lexicon.arc_token)
-    bits[used[used < len(alphabet)]] = SPELLS
+    kinds[used[used < len(alphabet)]] = SPELLS
     for token, index in alphabet.token_ids.items():
         rest = token
         if rules.separator and token != rules.separator:
             rest = token.removeprefix(rules.separator)
         if not characters & set(rest):
-            bits[index] |= SEPARATES
+            kinds[index] |= SEPARATES
             if token not in lexicon:
                 after[index] = 0
         elif rest != token:
             after[index] = _node(lexicon, rest, anywhere)
         elif rules.open_vocabulary:
-            bits[index] |= OPEN
+            kinds[index] |= OPEN
         if rest == token:
-            begin[index] = _node(lexicon, token, anywhere if bits[index] & OPEN else -1)
-    return bits, after, begin
+            begin[index] = _node(lexicon, token, anywhere if kinds[index] & OPEN else -1)
+    return kinds, after, begin
+
+
+def _bits(
+    alphabet: Alphabet,
+    lexicon: Lexicon,
+    kinds: npt.NDArray[np.uint8],
+    after: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], bool]:
+    """Return the bits of classes in words and between them, and whether each has its own."""
+    inside = lexicon.bits[: len(alphabet)].copy()
+    used = len(np.unique(lexicon.arc_token[0 if len(lexicon.arc_target) else 1 :]))
+    more = np.flatnonzero((kinds & (SPELLS | OPEN)) == OPEN)
+    inside[more] = (used + np.arange(len(more))) % 64
+    between = np.zeros(len(alphabet), dtype=np.int64)
+    free = np.flatnonzero(after >= 0)
+    between[free] = np.arange(len(free)) % 64
+    return inside, between, lexicon.exact_bits and used + len(more) <= 64 and len(free) <= 64
 
 
 def _node(lexicon: Lexicon, text: str, otherwise: int) -> int:

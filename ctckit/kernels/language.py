@@ -20,9 +20,8 @@ from ctckit.kernels.jit import (
     VOID,
     inline,
     kernel,
-    outline,
 )
-from ctckit.kernels.lexicon import first_at_least, first_word_of
+from ctckit.kernels.lexicon import PACKED, first_at_least, first_word_of
 
 MODEL = types.Tuple(
     (I32_1D, I32_1D, F32_1D, F32_1D, F64_1D, I32_1D, I32_1D, F64_1D, F64_1D, I32_1D, I32_1D)
@@ -66,20 +65,36 @@ def open_rows(context, row, lows, highs, model):
         level += 1
 
 
-@outline
-def narrow_rows(context, begin, end, source, row, lows, highs, model):
-    """Set a row of ranges to what words begin to end are of another row of the same context."""
+@inline
+def narrow_rows(
+    context, everything, begin, end, source, row, lows, highs, new_lows, new_highs, model
+):
+    """Write to a row of new ranges what words begin to end are of another row of the context.
+
+    everything : take them as they are.
+    """
     words, suffix = model[0], model[5]
     entry = np.int64(context)
     level = 0
     while entry != 0:
         low, high = lows[source, level], highs[source, level]
-        if low < high:
+        if low < high and not everything:
             low = first_at_least(words, low, high, begin)
             high = first_at_least(words, low, high, end)
-        lows[row, level], highs[row, level] = low, high
+        new_lows[row, level], new_highs[row, level] = low, high
         entry = np.int64(suffix[entry])
         level += 1
+
+
+@inline
+def words_below(node, nodes, word_end, model):
+    """Return the range of the model's words that begin like a node of the lexicon."""
+    known_before, known = model[9], model[10]
+    begin = np.int64(known_before[first_word_of(nodes[node, PACKED])])
+    end = np.int64(known_before[word_end[node]])
+    if begin == end:
+        return np.int64(0), np.int64(0)
+    return np.int64(known[begin]), np.int64(known[end - 1]) + 1
 
 
 @inline
@@ -107,7 +122,7 @@ def _range_probability(context, begin, end, row, lows, highs, model):
     return total + scale * (cumulated[end] - (cumulated[begin] if begin > 0 else 0.0))
 
 
-@outline
+@inline
 def log_look_ahead(context, begin_word, end_word, row, lows, highs, model):
     """Return the log of the probability that a lexicon's words begin_word to end_word are next.
 

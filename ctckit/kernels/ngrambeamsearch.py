@@ -40,6 +40,7 @@ from ctckit.kernels.language import (
     open_rows,
     score_word,
     word_below,
+    words_below,
 )
 from ctckit.kernels.lexicon import (
     MASK,
@@ -69,6 +70,7 @@ from ctckit.kernels.search import (
     log_at_most,
     padded,
     rescale,
+    trailing_zeros,
 )
 
 INSIDE, AFTER, NEXT = range(3)
@@ -82,16 +84,20 @@ LM, AHEAD, EARNED = range(3)
 """Columns of its sums: log-probability of the finished words, of the open one, finished phrases."""
 GAIN, GAIN_INSIDE, GAIN_AFTER, BASE, ENDED, ENDED_LM = range(6)
 """Columns of the survivors' table: the gain; bounds of the continuations'; the gain of the finished
-words, also with the open one ended, and that one's sum of log-probabilities."""
+words, also with the open one ended, but no phrases; that one's sum of log-probabilities."""
 SLACK = 1e-6
 """Added to bounds of gains, for what rounding may add."""
 PARTS = 4
 """Of a score: matrix, lm, words, boost."""
 
-LEXICON = types.Tuple((I64_2D, I32_1D, I32_1D, I32_1D, I64_1D, BOOL))
-"""nodes, arc_token, arc_target, word_end, bits, exact_bits: see `Lexicon`."""
-CLASSES = types.Tuple((U8_1D, I64_1D, I64_1D))
-"""Of each class its bits; the node after it between words, or -1; the word it begins, or -1."""
+LEXICON = types.Tuple((I64_2D, I32_1D, I32_1D, I32_1D))
+"""nodes, arc_token, arc_target, word_end: see `Lexicon`."""
+CLASSES = types.Tuple((U8_1D, I64_1D, I64_1D, I64_1D, I64_1D, BOOL))
+"""Of each class its kind (`SPELLS` and so on); the node after it between words, or -1; the node of
+the word it begins, or -1; its bit in masks of what may be in words, and of what may be between
+them; whether no two of a kind share a bit."""
+MEMO = 4096
+"""Look-aheads that are remembered at least; a power of two."""
 RULES = types.Tuple((F64, F64, F64, BOOL, BOOL, BOOL, BOOL, BOOL, BOOL, I64, I64, I64, F64))
 """lm_weight, word_bonus, unknown_score; whether words may follow each other directly, any word may
 be written, texts may have several readings, there is a model, phrases, and boundaries count; the
@@ -100,39 +106,29 @@ once where it is several characters."""
 
 
 @inline
-def _find_arc(node, c, lexicon):
-    """Return the node that class c leads to, or -1. The class is one of the lexicon's."""
-    nodes, arc_token, arc_target, _, bits, exact = lexicon
-    mask = nodes[node, MASK]
-    bit = bits[c]
-    if (mask >> bit) & 1 == 0:
+def _target(node, c, lexicon):
+    """Return the node that class c leads to, or -1, by a binary search."""
+    nodes, arc_token, arc_target, _ = lexicon
+    stop = first_child_of(nodes[node + 1, PACKED])
+    arc = first_at_least(arc_token, first_child_of(nodes[node, PACKED]), stop, c)
+    if arc == stop or arc_token[arc] != c:
         return np.int64(-1)
-    arc = first_child_of(nodes[node, PACKED])
-    if exact:
-        arc += count_ones(mask & ((np.int64(1) << bit) - 1))
-    else:
-        stop = first_child_of(nodes[node + 1, PACKED])
-        arc = first_at_least(arc_token, arc, stop, c)
-        if arc == stop or arc_token[arc] != c:
-            return np.int64(-1)
     return np.int64(arc_target[arc]) if arc_target.size else np.int64(arc)
 
 
-@outline
+@inline
 def _look_ahead(context, node, row, lows, highs, lexicon, rules, model):
     """Return what the open word at a node adds to a gain, but for its bonus."""
-    lm_weight, _, unknown_score, _, open_words, _, has_lm, _, _, _, _, _, _ = rules
+    lm_weight, unknown_score, open_words = rules[0], rules[2], rules[4]
     nodes, word_end = lexicon[0], lexicon[3]
-    unknown = unknown_score
-    if has_lm:
-        unknown += lm_weight * model[8][context]
-    if node == nodes.shape[0] - 1:
-        return unknown
-    known = np.float64(0.0)
-    if has_lm:
+    unknown = unknown_score + lm_weight * model[8][context]
+    known = np.float64(-np.inf)
+    if node != nodes.shape[0] - 1:
         begin, end = first_word_of(nodes[node, PACKED]), np.int64(word_end[node])
         known = lm_weight * log_look_ahead(context, begin, end, row, lows, highs, model)
-    return max(known, unknown) if open_words else known
+        if not open_words:
+            return known
+    return max(known, unknown)
 
 
 @inline
@@ -141,7 +137,7 @@ def _can_end(node, nodes, open_words):
     return open_words or (node != nodes.shape[0] - 1 and is_word(nodes[node, PACKED]) == 1)
 
 
-@outline
+@inline
 def _end_word(node, context, lexicon, rules, model):
     """Return the log-probability of the word that ends at a node, the next context, if unknown."""
     nodes = lexicon[0]
@@ -154,14 +150,12 @@ def _end_word(node, context, lexicon, rules, model):
     return value, context, unknown
 
 
-@outline
-def _settle(
-    j, prefix, table, sums, slots, ended_state, lows, highs, lexicon, rules, model, phrases
-):
+@inline
+def _settle(j, prefix, table, sums, slots, state, ended_state, lexicon, rules, model, phrases):
     """Fill a survivor's row of the tables."""
-    lm_weight, word_bonus, unknown_score, _, open_words, ambiguous, has_lm, hot = rules[:8]
-    nodes, word_end = lexicon[0], lexicon[3]
-    node, context = np.int64(table[prefix, NODE]), np.int64(table[prefix, STATE])
+    lm_weight, word_bonus, unknown_score, _, open_words, ambiguous, _, hot = rules[:8]
+    node = np.int64(table[prefix, NODE])
+    state[j] = table[prefix, STATE]
     base = (
         lm_weight * sums[prefix, LM]
         + word_bonus * table[prefix, WORDS]
@@ -172,50 +166,40 @@ def _settle(
     boost_after = boost
     if hot:
         _, _, held, at_boundary, _, _, reach, _, _, _ = phrases
-        state = np.int64(table[prefix, HOT])
+        at = np.int64(table[prefix, HOT])
         at_once = rules[12]
-        boost_after += at_boundary[state] + max(reach[state], reach[START]) + at_once
-        boost_inside = boost_after if ambiguous else boost + reach[state] + at_once
-        boost += held[state]
-    slots[j, BASE] = base
-    ended = -np.inf
-    ended_state[j] = context
-    slots[j, ENDED_LM] = sums[prefix, LM]
+        boost_after += at_boundary[at] + max(reach[at], reach[START]) + at_once
+        boost_inside = boost_after if ambiguous else boost + reach[at] + at_once
+        boost += held[at]
+    ended = base
     gain = base
     inside = base + word_bonus
-    if node == 0:
-        ended = base
-    else:
-        gain = base + word_bonus + sums[prefix, AHEAD]
+    ended_state[j] = state[j]
+    slots[j, ENDED_LM] = sums[prefix, LM]
+    if node != 0:
+        gain += word_bonus + sums[prefix, AHEAD]
         inside = gain
-        if _can_end(node, nodes, open_words):
-            value, following, unknown = _end_word(node, context, lexicon, rules, model)
-            ended = base + lm_weight * value + word_bonus
-            if unknown:
-                ended += unknown_score
+        ended = -np.inf
+        if _can_end(node, lexicon[0], open_words):
+            value, following, unknown = _end_word(node, state[j], lexicon, rules, model)
+            ended = base + lm_weight * value + word_bonus + (unknown_score if unknown else 0.0)
             ended_state[j] = following
-            slots[j, ENDED_LM] = sums[prefix, LM] + value
+            slots[j, ENDED_LM] += value
+    slots[j, BASE] = base
     slots[j, ENDED] = ended
     slots[j, GAIN] = gain + boost
     slots[j, GAIN_INSIDE] = inside + boost_inside + SLACK
     slots[j, GAIN_AFTER] = ended + boost_after + SLACK
-    if has_lm and node != nodes.shape[0] - 1:
-        open_rows(context, j, lows, highs, model)
-        if node != 0:
-            known_before, known = model[9], model[10]
-            begin = np.int64(known_before[first_word_of(nodes[node, PACKED])])
-            end = np.int64(known_before[word_end[node]])
-            if begin < end:
-                begin, end = np.int64(known[begin]), np.int64(known[end - 1]) + 1
-            narrow_rows(context, begin, end, j, j, lows, highs, model)
 
 
 @inline
-def _weigh(j, reference, slots, weight, inside, after):
+def _weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended):
     """Set a survivor's weights from its gains, relative to a gain."""
     weight[j] = np.exp(slots[j, GAIN] - reference)
     inside[j] = np.exp(slots[j, GAIN_INSIDE] - reference)
     after[j] = np.exp(slots[j, GAIN_AFTER] - reference)
+    begun[j] = np.exp(slots[j, BASE] + word_bonus - reference)
+    ended[j] = np.exp(slots[j, ENDED] - reference)
 
 
 @outline
@@ -235,16 +219,6 @@ def _drop(values, bits, cut, start, count, entries, from_mass, from_ahead):
 
 
 @inline
-def _boost_of(prefix, c, table, sums, rules, phrases):
-    """Return what phrases give a prefix once class c is appended."""
-    boost = sums[prefix, EARNED]
-    if rules[7]:
-        state, earned = follow_phrases(np.int64(table[prefix, HOT]), c, phrases)
-        boost += earned + phrases[2][state]
-    return boost
-
-
-@inline
 def _text_key(key, c):
     """Return the hash of a text and one class more."""
     key = (key ^ np.uint64(c + 1)) * np.uint64(0x9E3779B97F4A7C15)
@@ -252,11 +226,10 @@ def _text_key(key, c):
 
 
 @inline
-def _same_future(a, b, table, keys):
-    """Return whether two prefixes are one text, and alike in all that is to come."""
+def _same_future(a, b, table):
+    """Return whether two prefixes of one text are alike in all that is to come."""
     return (
-        keys[a] == keys[b]
-        and table[a, NODE] == table[b, NODE]
+        table[a, NODE] == table[b, NODE]
         and table[a, STATE] == table[b, STATE]
         and table[a, HOT] == table[b, HOT]
     )
@@ -269,24 +242,6 @@ def _gain_of(prefix, table, sums, rules, phrases):
     words = np.int64(table[prefix, WORDS]) + np.int64(table[prefix, NODE] != 0)
     gain += rules[1] * words + sums[prefix, AHEAD] + sums[prefix, EARNED]
     return gain + phrases[2][table[prefix, HOT]] if rules[7] else gain
-
-
-@outline
-def _has_better_twin(parent, c, to, state, gain, node, size, slots, table, keys, rules, phrases):
-    """Return whether a survivor is a prefix with class c appended, and gains as much.
-
-    to, state : lexicon node and context after it.
-    """
-    key = _text_key(keys[parent], c)
-    for j in range(size):
-        prefix = np.int64(node[j])
-        if keys[prefix] == key and table[prefix, NODE] == to and table[prefix, STATE] == state:
-            hot_state = np.int64(0)
-            if rules[7]:
-                hot_state = follow_phrases(np.int64(table[parent, HOT]), c, phrases)[0]
-            if table[prefix, HOT] == hot_state and gain <= slots[j, GAIN] + SLACK:
-                return True
-    return False
 
 
 @inline
@@ -315,7 +270,7 @@ def _same_tokens(token_ids, first, second, length):
 @inline
 def _complete(node, token_ids, stop, lexicon):
     """Write what makes a word of an open one, by the first arcs; returns where it ends."""
-    nodes, arc_token, arc_target, _, _, _ = lexicon
+    nodes, arc_token, arc_target, _ = lexicon
     while is_word(nodes[node, PACKED]) == 0:
         arc = first_child_of(nodes[node, PACKED])
         token_ids[stop] = arc_token[arc]
@@ -343,57 +298,86 @@ def ngram_beam_search(
     hypothesis_offsets (N + 1), scores (N * n_best): out, filled from the front.
     """
     lm_weight, word_bonus, unknown_score, direct, open_words, ambiguous, has_lm, hot = rules[:8]
-    end_word, first_state = rules[10], rules[11]
-    score_ends = rules[8]
-    nodes = lexicon[0]
-    bit_of = lexicon[4]
+    score_ends, end_word, first_state = rules[8], rules[10], rules[11]
+    nodes, arc_target = lexicon[0], lexicon[2]
     off = np.int64(nodes.shape[0] - 1)
-    class_bits, after_node, begin_node = classes_of
+    kinds, after_node, begin_node, inside_bit, after_bit, exact = classes_of
     lines = offsets.size - 1
     n_classes = log_probs.shape[1]
     longest = 0
     for i in range(lines):
         longest = max(longest, offsets[i + 1] - offsets[i])
-    begin_factor = np.exp(max(word_bonus, 0.0))
+    bonus_factor = np.exp(word_bonus)
+    begin_factor = max(bonus_factor, 1.0)
     # As in ctckit.kernels.beamsearch: slots of the survivors, padded.
-    cells_of_all = padded(width)
-    other = cells_of_all + LANES
+    slots_padded = padded(width)
+    other = slots_padded + LANES
     mass = np.zeros(2 * other)
     mass_bits = mass.view(np.int64)
-    ends_token = np.zeros(cells_of_all)
+    ends_token = np.zeros(slots_padded)
     node = np.zeros(width, dtype=np.uint32)
-    label = np.full(cells_of_all, blank, dtype=np.uint32)
-    source = np.full(cells_of_all, other - 1, dtype=np.uint32)
+    label = np.full(slots_padded, blank, dtype=np.uint32)
+    source = np.full(slots_padded, other - 1, dtype=np.uint32)
     parent_slot = np.zeros(width, dtype=np.uint32)
     link = np.zeros(width, dtype=np.uint32)
     head = np.full(n_classes, NONE, dtype=np.uint32)
     taken = np.zeros(width, dtype=np.uint8)
-    emit = np.zeros(cells_of_all)
-    inflow = np.zeros(cells_of_all)
-    weight = np.zeros(cells_of_all)
-    inside = np.zeros(cells_of_all)
-    after = np.zeros(cells_of_all)
-    reach_inside = np.zeros(cells_of_all)
+    emit = np.zeros(slots_padded)
+    inflow = np.zeros(slots_padded)
+    # The weight of each survivor, of its finished words and one that begins, and of its words all
+    # ended; and the bounds of its continuations'.
+    weight = np.zeros(slots_padded)
+    begun = np.zeros(slots_padded)
+    ended = np.zeros(slots_padded)
+    inside = np.zeros(slots_padded)
+    after = np.zeros(slots_padded)
+    reach_inside = np.zeros(slots_padded)
     inside_bits = reach_inside.view(np.int64)
-    reach_after = np.zeros(cells_of_all)
+    reach_after = np.zeros(slots_padded)
     after_bits = reach_after.view(np.int64)
-    mask = np.zeros(cells_of_all, dtype=np.int64)
+    at_node = np.zeros(width, dtype=np.int64)
+    mask = np.zeros(width, dtype=np.int64)
+    arcs = np.zeros(width, dtype=np.int64)
+    open_inside = np.zeros(width, dtype=np.int64)
+    open_after = np.zeros(width, dtype=np.int64)
+    open_next = np.zeros(width, dtype=np.int64)
     slots = np.zeros((width, 6))
+    state = np.zeros(width, dtype=np.int64)
     ended_state = np.zeros(width, dtype=np.int64)
+    slot_key = np.zeros(width, dtype=np.uint64)
+    unsettled = np.zeros(2 * width, dtype=np.uint32)
+    # Of each survivor the children of its context, of the context's suffix, and so on, whose words
+    # begin like the open one; of the new ones; and a row for what is looked up once.
     levels = max(order, 1)
     lows = np.zeros((width + 1, levels), dtype=np.int64)
     highs = np.zeros((width + 1, levels), dtype=np.int64)
+    new_lows = np.zeros((width, levels), dtype=np.int64)
+    new_highs = np.zeros((width, levels), dtype=np.int64)
+    memo_size = MEMO
+    while memo_size < 128 * width:
+        memo_size *= 2
+    memo_key = np.full(memo_size if has_lm else 1, -1, dtype=np.int64)
+    memo_ahead = np.zeros(memo_key.size)
+    memo_factor = np.zeros(memo_key.size)
+    # What may compete in a frame: bound, slot, token with how it is appended, node, probability.
+    some = 3 * width * (64 if exact else 1)
+    bound = np.zeros(some)
+    tried = np.zeros((some, 3), dtype=np.uint32)
+    tried_prob = np.zeros(some)
+    # What competes: the survivors' values first, then the new prefixes'.
     crowded = 2 * width + max(width // 2, 16)
-    room = crowded + 3 * width
-    values = np.zeros(room + 2 * cells_of_all)
+    room = crowded + 2
+    values = np.zeros(room + 2 * slots_padded)
     bits = values.view(np.int64)
-    # Of each that competes: the slot it comes from, its token with how it is appended, its node.
-    entries = np.zeros((room + cells_of_all, 3), dtype=np.uint32)
-    from_mass = np.zeros(room + cells_of_all)
-    from_ahead = np.zeros(room + cells_of_all)
-    hits = np.zeros(width + 1, dtype=np.uint32)
+    entries = np.zeros((room + slots_padded, 3), dtype=np.uint32)
+    from_mass = np.zeros(room + slots_padded)
+    from_ahead = np.zeros(room + slots_padded)
     classes = np.zeros(n_classes + 1, dtype=np.uint32)
     probs = np.zeros(n_classes)
+    prob_inside = np.zeros(64)
+    class_inside = np.zeros(64, dtype=np.int64)
+    prob_after = np.zeros(64)
+    class_after = np.zeros(64, dtype=np.int64)
     new_node = np.zeros(width, dtype=np.uint32)
     new_from = np.zeros(width + 1, dtype=np.uint32)
     free = np.zeros(width, dtype=np.uint32)
@@ -403,6 +387,11 @@ def ngram_beam_search(
     table = np.empty((longest * width + 1, 10), dtype=np.uint32)
     sums = np.empty((longest * width + 1, 3))
     keys = np.zeros(longest * width + 1 if ambiguous else 1, dtype=np.uint64)
+    # The bits of classes that may follow any word directly.
+    apart = np.int64(0)
+    for c in range(n_classes):
+        if (direct or kinds[c] & SEPARATES) and begin_node[c] >= 0:
+            apart |= np.int64(1) << inside_bit[c]
 
     written = np.int64(0)
     hypotheses = np.int64(0)
@@ -424,315 +413,454 @@ def ngram_beam_search(
         keys[0] = 0
         node[0] = 0
         mass[other] = 1.0
-        parent_slot[0] = NONE
-        link[0] = NONE
-        head[blank] = 0
         size = np.int64(1)
         log_scale = 0.0
         reference = 0.0
-        _settle(
-            np.int64(0), np.int64(0), table, sums, slots, ended_state, lows, highs, lexicon, rules,
-            model, phrases,
-        )  # fmt: skip
-        _weigh(np.int64(0), reference, slots, weight, inside, after)
-        mask[0] = nodes[0, MASK]
-        for t in range(offsets[i], offsets[i + 1]):
-            row = log_probs[t]
-            cells = padded(size)
-            strongest = np.int64(0)
-            for j in range(cells):
-                mass[j] = mass[other + j] + ends_token[j]
-                strongest = max(strongest, mass_bits[j])
-            top = np.int64(strongest).view(np.float64)
-            if 0.0 < top < RESCALE_BELOW:
-                exponent = rescale(top, cells, other, mass, ends_token)
-                log_scale += exponent * LOG_2
-
-            at_blank = fast_exp(np.float64(row[blank]))
-            for j in range(cells):
-                emit[j] = np.float64(row[label[j]])
-                inflow[j] = mass[source[j]]
-            for j in range(cells):
-                ends_token[j] = (ends_token[j] + inflow[j]) * fast_exp(emit[j])
-            top_inside = np.int64(0)
-            top_after = np.int64(0)
-            for j in range(cells):
-                values[j] = (mass[j] * at_blank + ends_token[j]) * weight[j]
-                reach_inside[j] = mass[j] * inside[j]
-                reach_after[j] = mass[j] * after[j]
-                top_inside = max(top_inside, inside_bits[j])
-                top_after = max(top_after, after_bits[j])
-            best_inside = np.int64(top_inside).view(np.float64)
-            best_after = np.int64(top_after).view(np.float64) * begin_factor
-            log_threshold = np.float32(-np.inf)
-            threshold = 0.0
-            weakest = np.int64(0)
-            if size == width:
-                for j in range(size, cells):
-                    values[j] = np.inf
-                weakest = LARGEST
+        if has_lm:
+            open_rows(first_state, 0, lows, highs, model)
+        unsettled[0] = 0
+        n_unsettled = 1
+        for t in range(offsets[i] - 1, offsets[i + 1]):
+            if t >= offsets[i]:
+                n_unsettled = 0
+                row = log_probs[t]
+                cells = padded(size)
+                strongest = np.int64(0)
                 for j in range(cells):
-                    weakest = min(weakest, bits[j])
-                threshold = np.int64(weakest).view(np.float64)
-                ratio = threshold / max(best_inside, best_after)
-                if threshold > 0.0:
-                    log_threshold = np.float32(np.inf) if ratio > 1.0 else log_at_most(ratio)
+                    mass[j] = mass[other + j] + ends_token[j]
+                    strongest = max(strongest, mass_bits[j])
+                top = np.int64(strongest).view(np.float64)
+                if 0.0 < top < RESCALE_BELOW:
+                    exponent = rescale(top, cells, other, mass, ends_token)
+                    log_scale += exponent * LOG_2
 
-            count = size
-            known_cut = np.int64(0)
-            found = candidate_classes(row, log_threshold, blank, classes)
-            likeliest = 0
-            for k in range(found):
-                probs[k] = fast_exp(np.float64(row[classes[k]]))
-                if probs[k] > probs[likeliest]:
-                    likeliest = k
-            if found > 1:
-                classes[0], classes[likeliest] = classes[likeliest], classes[0]
-                probs[0], probs[likeliest] = probs[likeliest], probs[0]
-            for k in range(found):
-                c = np.int64(classes[k])
-                at_class = probs[k]
-                if at_class * max(best_inside, best_after) <= threshold:
-                    continue
-                if count > crowded or (k == 1 and count > width):
-                    weakest = cut_at(bits, count, width, weakest)
-                    known_cut = weakest
+                at_blank = fast_exp(np.float64(row[blank]))
+                for j in range(cells):
+                    emit[j] = np.float64(row[label[j]])
+                    inflow[j] = mass[source[j]]
+                for j in range(cells):
+                    ends_token[j] = (ends_token[j] + inflow[j]) * fast_exp(emit[j])
+                top_inside = np.int64(0)
+                top_after = np.int64(0)
+                for j in range(cells):
+                    values[j] = (mass[j] * at_blank + ends_token[j]) * weight[j]
+                    reach_inside[j] = mass[j] * inside[j]
+                    reach_after[j] = mass[j] * after[j]
+                    top_inside = max(top_inside, inside_bits[j])
+                    top_after = max(top_after, after_bits[j])
+                best_inside = np.int64(top_inside).view(np.float64)
+                best_after = np.int64(top_after).view(np.float64) * begin_factor
+                best = max(best_inside, best_after)
+                log_threshold = np.float32(-np.inf)
+                threshold = 0.0
+                weakest = np.int64(0)
+                if size == width:
+                    for j in range(size, cells):
+                        values[j] = np.inf
+                    weakest = LARGEST
+                    for j in range(cells):
+                        weakest = min(weakest, bits[j])
                     threshold = np.int64(weakest).view(np.float64)
-                    count = _drop(
-                        values, bits, weakest, size, count, entries, from_mass, from_ahead
-                    )
-                    if at_class * max(best_inside, best_after) <= threshold:
-                        continue
-                before = count
-                m = head[c]
-                while m != NONE:
-                    if parent_slot[m] != NONE:
-                        taken[parent_slot[m]] |= np.uint8(1) << (table[node[m], TOKEN] & 3)
-                    m = link[m]
-                kind = class_bits[c]
-                if kind & (SPELLS | OPEN):
-                    any_node = kind & OPEN != 0
-                    bit = bit_of[c]
-                    n_hits = 0
-                    for j in range(size):
-                        hits[n_hits] = j
-                        over = np.int64(reach_inside[j] * at_class > threshold)
-                        n_hits += over & (np.int64(any_node) | (mask[j] >> bit))
-                    for n in range(n_hits):
-                        j = np.int64(hits[n])
-                        if (taken[j] >> np.uint8(INSIDE)) & 1:
-                            continue
-                        prefix = np.int64(node[j])
-                        at = np.int64(table[prefix, NODE])
-                        to = np.int64(-1)
-                        if at != off and kind & SPELLS:
-                            to = _find_arc(at, c, lexicon)
-                        if to < 0:
-                            if not any_node:
+                    ratio = threshold / best
+                    if threshold > 0.0:
+                        log_threshold = np.float32(np.inf) if ratio > 1.0 else log_at_most(ratio)
+
+                count = size
+                known_cut = np.int64(0)
+                found = candidate_classes(row, log_threshold, blank, classes)
+                likeliest = 0
+                for k in range(found):
+                    probs[k] = fast_exp(np.float64(row[classes[k]]))
+                    if probs[k] > probs[likeliest]:
+                        likeliest = k
+                if found > 1:
+                    classes[0], classes[likeliest] = classes[likeliest], classes[0]
+                    probs[0], probs[likeliest] = probs[likeliest], probs[0]
+                # The likeliest class first: with its children there, few others can survive.
+                rounds = min(found, 2) if exact else found
+                for r in range(rounds):
+                    n_tried = 0
+                    if exact:
+                        wanted_inside = np.int64(0)
+                        wanted_after = np.int64(0)
+                        wanted_next = np.int64(0)
+                        top_inside_prob = 0.0
+                        top_after_prob = 0.0
+                        for k in range(r, 1 if r == 0 else found):
+                            c = np.int64(classes[k])
+                            prob = probs[k]
+                            if kinds[c] & (SPELLS | OPEN):
+                                bit = inside_bit[c]
+                                prob_inside[bit] = prob
+                                class_inside[bit] = c
+                                if prob * best_inside > threshold:
+                                    wanted_inside |= np.int64(1) << bit
+                                    top_inside_prob = max(top_inside_prob, prob)
+                                if begin_node[c] >= 0 and prob * best_after > threshold:
+                                    wanted_next |= np.int64(1) << bit
+                                    top_after_prob = max(top_after_prob, prob)
+                            if after_node[c] >= 0 and prob * best_after > threshold:
+                                bit = after_bit[c]
+                                prob_after[bit] = prob
+                                class_after[bit] = c
+                                wanted_after |= np.int64(1) << bit
+                                top_after_prob = max(top_after_prob, prob)
+                        for j in range(size):
+                            left = np.int64(0)
+                            if reach_inside[j] * top_inside_prob > threshold:
+                                left = open_inside[j] & wanted_inside
+                            while left != 0:
+                                bit = trailing_zeros(left)
+                                left &= left - 1
+                                likely = reach_inside[j] * prob_inside[bit]
+                                if likely <= threshold:
+                                    continue
+                                to = off
+                                if (mask[j] >> bit) & 1:
+                                    to = arcs[j] + count_ones(mask[j] & ((np.int64(1) << bit) - 1))
+                                    if arc_target.size:
+                                        to = np.int64(arc_target[to])
+                                bound[n_tried] = likely
+                                tried[n_tried, 0] = j
+                                tried[n_tried, 1] = class_inside[bit] << 2 | INSIDE
+                                tried[n_tried, 2] = to
+                                tried_prob[n_tried] = prob_inside[bit]
+                                n_tried += 1
+                            if reach_after[j] * begin_factor * top_after_prob <= threshold:
                                 continue
-                            to = off
-                        child_mass = (mass[other + j] if label[j] == c else mass[j]) * at_class
-                        ahead = _look_ahead(
-                            np.int64(table[prefix, STATE]), to, j, lows, highs, lexicon, rules,
-                            model,
-                        )  # fmt: skip
-                        gain = slots[j, BASE] + word_bonus + ahead
-                        gain += _boost_of(prefix, c, table, sums, rules, phrases)
-                        if ambiguous and to == off and _has_better_twin(
-                            prefix, c, to, np.int64(table[prefix, STATE]), gain, node, size, slots,
-                            table, keys, rules, phrases,
-                        ):  # fmt: skip
+                            left = open_after[j] & wanted_after
+                            while left != 0:
+                                bit = trailing_zeros(left)
+                                left &= left - 1
+                                c = class_after[bit]
+                                likely = reach_after[j] * prob_after[bit]
+                                if after_node[c] != 0:
+                                    likely *= bonus_factor
+                                bound[n_tried] = likely
+                                tried[n_tried, 0] = j
+                                tried[n_tried, 1] = c << 2 | AFTER
+                                tried[n_tried, 2] = after_node[c]
+                                tried_prob[n_tried] = prob_after[bit]
+                                n_tried += np.int64(likely > threshold)
+                            left = open_next[j] & wanted_next
+                            while left != 0:
+                                bit = trailing_zeros(left)
+                                left &= left - 1
+                                c = class_inside[bit]
+                                likely = reach_after[j] * bonus_factor * prob_inside[bit]
+                                bound[n_tried] = likely
+                                tried[n_tried, 0] = j
+                                tried[n_tried, 1] = c << 2 | NEXT
+                                tried[n_tried, 2] = begin_node[c]
+                                tried_prob[n_tried] = prob_inside[bit]
+                                n_tried += np.int64(likely > threshold)
+                    elif probs[r] * best > threshold:
+                        c = np.int64(classes[r])
+                        prob = probs[r]
+                        bit = inside_bit[c]
+                        m = head[c]
+                        while m != NONE:
+                            if parent_slot[m] != NONE:
+                                taken[parent_slot[m]] |= np.uint8(1) << (table[node[m], TOKEN] & 3)
+                            m = link[m]
+                        for j in range(size):
+                            likely = reach_inside[j] * prob
+                            spelled = kinds[c] & SPELLS and (mask[j] >> bit) & 1
+                            if likely > threshold and (spelled or kinds[c] & OPEN):
+                                to = _target(at_node[j], c, lexicon) if spelled else np.int64(-1)
+                                if to < 0 and kinds[c] & OPEN:
+                                    to = off
+                                if to >= 0 and taken[j] & 1 << INSIDE == 0:
+                                    bound[n_tried] = likely
+                                    tried[n_tried, 0] = j
+                                    tried[n_tried, 1] = c << 2 | INSIDE
+                                    tried[n_tried, 2] = to
+                                    tried_prob[n_tried] = prob
+                                    n_tried += 1
+                            for step in range(AFTER, NEXT + 1):
+                                to = after_node[c] if step == AFTER else begin_node[c]
+                                likely = reach_after[j] * prob
+                                if to != 0:
+                                    likely *= bonus_factor
+                                if to < 0 or likely <= threshold or taken[j] >> step & 1:
+                                    continue
+                                if step == NEXT and (open_next[j] >> bit) & 1 == 0:
+                                    continue
+                                bound[n_tried] = likely
+                                tried[n_tried, 0] = j
+                                tried[n_tried, 1] = c << 2 | step
+                                tried[n_tried, 2] = to
+                                tried_prob[n_tried] = prob
+                                n_tried += 1
+                        m = head[c]
+                        while m != NONE:
+                            if parent_slot[m] != NONE:
+                                taken[parent_slot[m]] = 0
+                            m = link[m]
+
+                    for n in range(n_tried):
+                        if bound[n] <= threshold:
                             continue
-                        values[count] = child_mass * np.exp(gain - reference)
-                        entries[count, 0] = j
-                        entries[count, 1] = c << 2 | INSIDE
-                        entries[count, 2] = to
-                        from_mass[count] = child_mass
-                        from_ahead[count] = ahead
-                        count += np.int64(values[count] > threshold)
-                for step in range(AFTER, NEXT + 1):
-                    to = after_node[c] if step == AFTER else begin_node[c]
-                    if to < 0:
-                        continue
-                    factor = at_class * (1.0 if to == 0 else begin_factor)
-                    n_hits = 0
-                    for j in range(size):
-                        hits[n_hits] = j
-                        n_hits += np.int64(reach_after[j] * factor > threshold)
-                    for n in range(n_hits):
-                        j = np.int64(hits[n])
-                        if (taken[j] >> np.uint8(step)) & 1:
-                            continue
-                        prefix = np.int64(node[j])
-                        if step == NEXT:
-                            if table[prefix, NODE] == 0:  # that is INSIDE
+                        if count > crowded:
+                            weakest = cut_at(bits, count, width, weakest)
+                            known_cut = weakest
+                            threshold = np.int64(weakest).view(np.float64)
+                            count = _drop(
+                                values, bits, weakest, size, count, entries, from_mass, from_ahead
+                            )
+                            if bound[n] <= threshold:
                                 continue
-                            apart = (kind | class_bits[label[j]]) & SEPARATES
-                            if not (direct or apart):
-                                continue
-                        child_mass = (mass[other + j] if label[j] == c else mass[j]) * at_class
-                        gain = slots[j, ENDED]
+                        j = np.int64(tried[n, 0])
+                        code = np.int64(tried[n, 1])
+                        to = np.int64(tried[n, 2])
+                        c = code >> 2
+                        child_mass = mass[other + j] if label[j] == c else mass[j]
+                        child_mass *= tried_prob[n]
+                        context = state[j]
+                        value = child_mass * begun[j]
+                        if code & 3 != INSIDE:
+                            context = ended_state[j]
+                            value = child_mass * ended[j]
+                            if to != 0:
+                                value *= bonus_factor
                         ahead = np.float64(0.0)
                         if to != 0:
                             if has_lm:
-                                open_rows(ended_state[j], width, lows, highs, model)
-                            ahead = _look_ahead(
-                                ended_state[j], to, np.int64(width), lows, highs, lexicon, rules,
-                                model,
-                            )  # fmt: skip
-                            gain += word_bonus + ahead
-                        gain += _boost_of(prefix, c, table, sums, rules, phrases)
-                        if ambiguous and _has_better_twin(
-                            prefix, c, to, ended_state[j], gain, node, size, slots, table, keys,
-                            rules, phrases,
-                        ):  # fmt: skip
+                                key = context << 32 | to
+                                spread = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
+                                at = np.int64(spread >> np.uint64(40)) & (memo_size - 1)
+                                if memo_key[at] != key:
+                                    line = j
+                                    if code & 3 != INSIDE:
+                                        line = width
+                                        open_rows(context, width, lows, highs, model)
+                                    ahead = _look_ahead(
+                                        context, to, line, lows, highs, lexicon, rules, model
+                                    )
+                                    memo_key[at] = key
+                                    memo_ahead[at] = ahead
+                                    memo_factor[at] = np.exp(ahead)
+                                ahead = memo_ahead[at]
+                                value *= memo_factor[at]
+                            elif to == off:
+                                ahead = unknown_score
+                                value *= np.exp(ahead)
+                        hot_state = np.int64(0)
+                        if hot:
+                            prefix = np.int64(node[j])
+                            hot_state, earned = follow_phrases(
+                                np.int64(table[prefix, HOT]), c, phrases
+                            )
+                            value *= np.exp(sums[prefix, EARNED] + earned + phrases[2][hot_state])
+                        if value <= threshold:
                             continue
-                        values[count] = child_mass * np.exp(gain - reference)
+                        if ambiguous:  # is the text there in a reading as good, alike in the rest?
+                            key_of_text = _text_key(slot_key[j], c)
+                            twin = np.int64(-1)
+                            for m in range(size):
+                                if slot_key[m] == key_of_text:
+                                    prefix = np.int64(node[m])
+                                    if (
+                                        at_node[m] == to
+                                        and state[m] == context
+                                        and table[prefix, HOT] == hot_state
+                                    ):
+                                        twin = np.int64(m)
+                            if twin >= 0 and value <= child_mass * weight[twin] * (1.0 + SLACK):
+                                continue
+                        values[count] = value
                         entries[count, 0] = j
-                        entries[count, 1] = c << 2 | step
+                        entries[count, 1] = code
                         entries[count, 2] = to
                         from_mass[count] = child_mass
                         from_ahead[count] = ahead
-                        count += np.int64(values[count] > threshold)
-                m = head[c]
-                while m != NONE:
-                    if parent_slot[m] != NONE:
-                        taken[parent_slot[m]] = 0
-                    m = link[m]
-                if count > before:
-                    known_cut = np.int64(0)
-            for j in range(cells):
-                mass[other + j] = mass[j] * at_blank
-            if count == size:
-                continue
-
-            cut = known_cut
-            if cut == 0 and count > width:
-                cut = max(cut_at(bits, count, width, weakest), np.int64(1))
-            n_new = 0
-            for k in range(size, count):
-                new_from[n_new] = k
-                n_new += np.int64(bits[k] >= cut)
-            if n_new == 0:
-                continue
-            kept = 0
-            for n in range(n_new):
-                k = new_from[n]
-                j = np.int64(entries[k, 0])
-                code = entries[k, 1]
-                parent = np.int64(node[j])
-                child = np.int64(child_prefix(table, parent, code, np.uint32(made)))
-                if child == made:
-                    at = np.int64(table[parent, NODE])
-                    words, unknowns = table[parent, WORDS], table[parent, UNKNOWNS]
-                    state, lm = np.int64(table[parent, STATE]), sums[parent, LM]
-                    if code & 3 != INSIDE and at != 0:  # this ends a word
-                        state, lm = ended_state[j], slots[j, ENDED_LM]
-                        words += np.uint32(1)
-                        if at == off or is_word(nodes[at, PACKED]) == 0:
-                            unknowns += np.uint32(1)
-                    table[child, NODE] = entries[k, 2]
-                    table[child, SLOT] = NONE
-                    table[child, STATE] = state
-                    table[child, WORDS] = words
-                    table[child, UNKNOWNS] = unknowns
-                    table[child, HOT] = 0
-                    sums[child, LM] = lm
-                    sums[child, AHEAD] = from_ahead[k]
-                    sums[child, EARNED] = sums[parent, EARNED]
-                    if hot:
-                        hot_state, earned = follow_phrases(
-                            np.int64(table[parent, HOT]), np.int64(code >> 2), phrases
+                        count += 1
+                        known_cut = np.int64(0)
+                    if r == 0 and count > width:
+                        weakest = cut_at(bits, count, width, weakest)
+                        known_cut = weakest
+                        threshold = np.int64(weakest).view(np.float64)
+                        count = _drop(
+                            values, bits, weakest, size, count, entries, from_mass, from_ahead
                         )
-                        table[child, HOT] = hot_state
-                        sums[child, EARNED] += earned
-                    made += 1
-                if ambiguous:
-                    keys[child] = _text_key(keys[parent], np.int64(code >> 2))
-                    twin = np.int64(-1)
-                    for j in range(size):
-                        if _same_future(np.int64(node[j]), child, table, keys):
-                            twin = np.int64(j)
-                    if twin >= 0:  # it has had its mass; the better reading stays
-                        prefix = np.int64(node[twin])
-                        if slots[twin, GAIN] < _gain_of(child, table, sums, rules, phrases):
-                            table[prefix, WORDS] = table[child, WORDS]
-                            table[prefix, UNKNOWNS] = table[child, UNKNOWNS]
-                            sums[prefix, :] = sums[child, :]
-                            _settle(
-                                twin, prefix, table, sums, slots, ended_state, lows, highs,
-                                lexicon, rules, model, phrases,
-                            )  # fmt: skip
-                            _weigh(twin, reference, slots, weight, inside, after)
-                        continue
-                    best = np.int64(-1)
-                    for other_new in range(kept):
-                        if _same_future(np.int64(new_node[other_new]), child, table, keys):
-                            best = np.int64(other_new)
-                    if best >= 0:
-                        if values[k] > values[new_from[best]]:
-                            new_node[best] = child
-                            new_from[best] = k
-                        continue
-                new_node[kept] = child
-                new_from[kept] = k
-                kept += 1
-            n_new = kept
-            n_free = 0
-            for j in range(size):
-                head[label[j]] = NONE
-                if bits[j] < cut and n_free < n_new:
-                    table[node[j], SLOT] = NONE
-                    free[n_free] = j
-                    n_free += 1
-            for n in range(n_new):
-                if n < n_free:
-                    j = np.int64(free[n])
-                else:
-                    j = size
-                    size += 1
-                k = new_from[n]
-                child = np.int64(new_node[n])
-                node[j] = child
-                label[j] = entries[k, 1] >> 2
-                table[child, SLOT] = j
-                mass[other + j] = 0.0
-                ends_token[j] = from_mass[k]
+                for j in range(cells):
+                    mass[other + j] = mass[j] * at_blank
+                if count == size:
+                    continue
+
+                cut = known_cut
+                if cut == 0 and count > width:
+                    cut = max(cut_at(bits, count, width, weakest), np.int64(1))
+                n_new = 0
+                for k in range(size, count):
+                    new_from[n_new] = k
+                    n_new += np.int64(bits[k] >= cut)
+                if n_new == 0:
+                    continue
+                kept = 0
+                for n in range(n_new):
+                    k = new_from[n]
+                    j = np.int64(entries[k, 0])
+                    code = entries[k, 1]
+                    to = np.int64(entries[k, 2])
+                    parent = np.int64(node[j])
+                    child = np.int64(child_prefix(table, parent, code, np.uint32(made)))
+                    context = state[j] if code & 3 == INSIDE else ended_state[j]
+                    if child == made:
+                        words, unknowns = table[parent, WORDS], table[parent, UNKNOWNS]
+                        lm = sums[parent, LM]
+                        at = at_node[j]
+                        if code & 3 != INSIDE and at != 0:  # this ends a word
+                            lm = slots[j, ENDED_LM]
+                            words += np.uint32(1)
+                            if at == off or is_word(nodes[at, PACKED]) == 0:
+                                unknowns += np.uint32(1)
+                        table[child, NODE] = to
+                        table[child, SLOT] = NONE
+                        table[child, STATE] = context
+                        table[child, WORDS] = words
+                        table[child, UNKNOWNS] = unknowns
+                        table[child, HOT] = 0
+                        sums[child, LM] = lm
+                        sums[child, AHEAD] = from_ahead[k]
+                        sums[child, EARNED] = sums[parent, EARNED]
+                        if hot:
+                            hot_state, earned = follow_phrases(
+                                np.int64(table[parent, HOT]), np.int64(code >> 2), phrases
+                            )
+                            table[child, HOT] = hot_state
+                            sums[child, EARNED] += earned
+                        made += 1
+                    if ambiguous:
+                        keys[child] = _text_key(keys[parent], np.int64(code >> 2))
+                        twin = np.int64(-1)
+                        for m in range(size):
+                            same = slot_key[m] == keys[child]
+                            if same and _same_future(np.int64(node[m]), child, table):
+                                twin = np.int64(m)
+                        if twin >= 0:  # it has had its mass; the better reading stays
+                            prefix = np.int64(node[twin])
+                            if slots[twin, GAIN] < _gain_of(child, table, sums, rules, phrases):
+                                table[prefix, WORDS] = table[child, WORDS]
+                                table[prefix, UNKNOWNS] = table[child, UNKNOWNS]
+                                sums[prefix, :] = sums[child, :]
+                                unsettled[n_unsettled] = twin
+                                n_unsettled += 1
+                            continue
+                        twin = np.int64(-1)
+                        for m in range(kept):
+                            rival = np.int64(new_node[m])
+                            if keys[rival] == keys[child] and _same_future(rival, child, table):
+                                twin = np.int64(m)
+                        if twin >= 0 and values[k] <= values[new_from[twin]]:
+                            continue
+                        if twin >= 0:
+                            new_node[twin] = child
+                            new_from[twin] = k
+                            continue
+                    if has_lm and to != off:
+                        line = j
+                        if code & 3 != INSIDE:
+                            line = width
+                            open_rows(context, width, lows, highs, model)
+                        begin, end = words_below(to, nodes, lexicon[3], model)
+                        narrow_rows(
+                            context, to == 0, begin, end, line, kept, lows, highs, new_lows,
+                            new_highs, model,
+                        )  # fmt: skip
+                    new_node[kept] = child
+                    new_from[kept] = k
+                    kept += 1
+                n_new = kept
+                n_free = 0
+                for j in range(size):
+                    head[label[j]] = NONE
+                    if bits[j] < cut and n_free < n_new:
+                        table[node[j], SLOT] = NONE
+                        free[n_free] = j
+                        n_free += 1
+                for n in range(n_new):
+                    if n < n_free:
+                        j = np.int64(free[n])
+                    else:
+                        j = size
+                        size += 1
+                    k = new_from[n]
+                    child = np.int64(new_node[n])
+                    node[j] = child
+                    label[j] = entries[k, 1] >> 2
+                    table[child, SLOT] = j
+                    mass[other + j] = 0.0
+                    ends_token[j] = from_mass[k]
+                    for level in range(order if has_lm else 0):
+                        lows[j, level] = new_lows[n, level]
+                        highs[j, level] = new_highs[n, level]
+                    unsettled[n_unsettled] = j
+                    n_unsettled += 1
+
+            for n in range(n_unsettled):
+                j = np.int64(unsettled[n])
+                prefix = np.int64(node[j])
+                at = np.int64(table[prefix, NODE])
+                at_node[j] = at
+                slot_key[j] = keys[prefix] if ambiguous else np.uint64(0)
+                mask[j] = 0
+                if at != off:
+                    mask[j] = nodes[at, MASK]
+                    arcs[j] = first_child_of(nodes[at, PACKED])
                 _settle(
-                    j, child, table, sums, slots, ended_state, lows, highs, lexicon, rules,
-                    model, phrases,
+                    j, prefix, table, sums, slots, state, ended_state, lexicon, rules, model,
+                    phrases,
                 )  # fmt: skip
-                _weigh(j, reference, slots, weight, inside, after)
-                at = np.int64(table[child, NODE])
-                mask[j] = nodes[at, MASK] if at != off else np.int64(0)
+                _weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended)
             link_survivors(size, other, node, label, table, source, parent_slot, head, link)
             heaviest = np.int64(0)
             most = -1.0
             for j in range(size):
+                open_inside[j] = -1 if open_words else mask[j]
+                open_after[j] = -1
+                open_next[j] = 0
+                if at_node[j] != 0:  # from outside a word that is INSIDE
+                    open_next[j] = -1 if kinds[label[j]] & SEPARATES else apart
                 value = (mass[other + j] + ends_token[j]) * weight[j]
                 if value > most:
                     heaviest, most = np.int64(j), value
+            if exact:
+                for j in range(size):
+                    m = parent_slot[j]
+                    if m != NONE:
+                        code = np.int64(table[node[j], TOKEN])
+                        c = code >> 2
+                        if code & 3 == INSIDE:
+                            open_inside[m] &= ~(np.int64(1) << inside_bit[c])
+                        elif code & 3 == AFTER:
+                            open_after[m] &= ~(np.int64(1) << after_bit[c])
+                        else:
+                            open_next[m] &= ~(np.int64(1) << inside_bit[c])
             if not 1e-60 < weight[heaviest] < 1e60:
                 reference = slots[heaviest, GAIN]
                 for j in range(size):
-                    _weigh(np.int64(j), reference, slots, weight, inside, after)
+                    _weigh(
+                        np.int64(j), reference, word_bonus, slots, weight, inside, after, begun,
+                        ended,
+                    )  # fmt: skip
 
         whole = 0
         for j in range(size):
             head[label[j]] = NONE
             prefix = np.int64(node[j])
-            at, state = np.int64(table[prefix, NODE]), np.int64(table[prefix, STATE])
+            at, context = np.int64(table[prefix, NODE]), np.int64(table[prefix, STATE])
             lm = sums[prefix, LM]
             words, unknowns = np.int64(table[prefix, WORDS]), np.int64(table[prefix, UNKNOWNS])
             if at != 0:
                 if not _can_end(at, nodes, open_words):
                     continue
-                value, state, unknown = _end_word(at, state, lexicon, rules, model)
+                value, context, unknown = _end_word(at, context, lexicon, rules, model)
                 lm += value
                 words += 1
                 unknowns += np.int64(unknown)
             if has_lm and score_ends:
-                lm += score_word(state, end_word, model)[0]
+                lm += score_word(context, end_word, model)[0]
             boost = sums[prefix, EARNED]
             if hot:
                 boost += phrases[3][table[prefix, HOT]]
