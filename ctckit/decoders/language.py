@@ -83,6 +83,9 @@ class WordSearch:
         kinds, after, begin = _classes(alphabet, lexicon, rules)
         spells_apart = bool(((kinds & (SPELLS | SEPARATES)) == SPELLS | SEPARATES).any())
         ambiguous = not rules.one_reading and (rules.separator is None or spells_apart)
+        words = np.zeros(0, dtype=np.int64)
+        if rules.one_reading and tables is not None and len(alphabet) <= MOST_KEPT:
+            words = _word_of_class(alphabet, lexicon, tables)
         score_ends = rules.score_ends and tables is not None and tables.end >= 0
         self._arguments = (
             (
@@ -91,7 +94,7 @@ class WordSearch:
                 lexicon.arc_target,
                 lexicon.word_end,
             ),
-            (kinds, after, begin, *_bits(alphabet, lexicon, kinds, after)),
+            (kinds, after, begin, lexicon.bits[: len(alphabet)].copy(), words),
             (
                 rules.lm_weight,
                 rules.word_bonus,
@@ -131,6 +134,8 @@ class WordSearch:
 
 SPELLS, SEPARATES, OPEN = 1, 2, 4
 """As in `ctckit.kernels.ngrambeamsearch`."""
+MOST_KEPT = 512
+"""Classes up to which the probabilities of all next tokens are kept for some contexts."""
 
 
 def _classes(
@@ -160,21 +165,17 @@ def _classes(
     return kinds, after, begin
 
 
-def _bits(
-    alphabet: Alphabet,
-    lexicon: Lexicon,
-    kinds: npt.NDArray[np.uint8],
-    after: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], bool]:
-    """Return the bits of classes in words and between them, and whether each has its own."""
-    inside = lexicon.bits[: len(alphabet)].copy()
-    used = len(np.unique(lexicon.arc_token[0 if len(lexicon.arc_target) else 1 :]))
-    more = np.flatnonzero((kinds & (SPELLS | OPEN)) == OPEN)
-    inside[more] = (used + np.arange(len(more))) % 64
-    between = np.zeros(len(alphabet), dtype=np.int64)
-    free = np.flatnonzero(after >= 0)
-    between[free] = np.arange(len(free)) % 64
-    return inside, between, lexicon.exact_bits and used + len(more) <= 64 and len(free) <= 64
+def _word_of_class(
+    alphabet: Alphabet, lexicon: Lexicon, tables: LanguageTables
+) -> npt.NDArray[np.int64]:
+    """Return the tables' number of each token, which is a word of the lexicon."""
+    known_before, known = tables.columns[-2:]
+    words = np.full(len(alphabet), tables.unknown, dtype=np.int64)
+    for token, index in alphabet.token_ids.items():
+        number = lexicon.number(token)
+        if known_before[number + 1] > known_before[number]:
+            words[index] = known[known_before[number]]
+    return words
 
 
 def _node(lexicon: Lexicon, text: str, otherwise: int) -> int:

@@ -20,8 +20,10 @@ from ctckit.kernels.jit import (
     VOID,
     inline,
     kernel,
+    outline,
 )
 from ctckit.kernels.lexicon import PACKED, first_at_least, first_word_of
+from ctckit.kernels.search import fast_exp
 
 MODEL = types.Tuple(
     (I32_1D, I32_1D, F32_1D, F32_1D, F64_1D, I32_1D, I32_1D, F64_1D, F64_1D, I32_1D, I32_1D)
@@ -139,6 +141,32 @@ def log_look_ahead(context, begin_word, end_word, row, lows, highs, model):
     if end - begin < end_word - begin_word:
         total += np.exp(unknown[context])
     return np.log(min(max(total, LEAST), 1.0))
+
+
+@outline
+def fill_row(context, lm_weight, row, rows, model):
+    """Write exp(lm_weight * log-probability) of each word after a context to a row."""
+    words, first_child, log_prob, backoff, _, suffix, _, _, _, _, _ = model
+    out = rows[row]
+    total = np.float64(0.0)
+    entry = np.int64(context)
+    while entry != 0:
+        total += backoff[entry]
+        entry = np.int64(suffix[entry])
+    for w in range(out.size):
+        out[w] = log_prob[1 + w] + total
+    # From the shortest context to the longest: what is known better overwrites.
+    while entry != context:
+        longer = np.int64(context)
+        total = 0.0
+        while np.int64(suffix[longer]) != entry:
+            total += backoff[longer]
+            longer = np.int64(suffix[longer])
+        entry = longer
+        for child in range(first_child[entry], first_child[entry + 1]):
+            out[words[child]] = log_prob[child] + total
+    for w in range(out.size):
+        out[w] = fast_exp(max(lm_weight * out[w], -700.0))
 
 
 @inline

@@ -34,7 +34,9 @@ from ctckit.kernels.jit import (
     outline,
 )
 from ctckit.kernels.language import (
+    LEAST,
     MODEL,
+    fill_row,
     log_look_ahead,
     narrow_rows,
     open_rows,
@@ -63,14 +65,12 @@ from ctckit.kernels.search import (
     TOKEN,
     candidate_classes,
     child_prefix,
-    count_ones,
     cut_at,
     fast_exp,
-    link_survivors,
+    link_parents,
     log_at_most,
     padded,
     rescale,
-    trailing_zeros,
 )
 
 INSIDE, AFTER, NEXT = range(3)
@@ -92,10 +92,12 @@ PARTS = 4
 
 LEXICON = types.Tuple((I64_2D, I32_1D, I32_1D, I32_1D))
 """nodes, arc_token, arc_target, word_end: see `Lexicon`."""
-CLASSES = types.Tuple((U8_1D, I64_1D, I64_1D, I64_1D, I64_1D, BOOL))
+CLASSES = types.Tuple((U8_1D, I64_1D, I64_1D, I64_1D, I64_1D))
 """Of each class its kind (`SPELLS` and so on); the node after it between words, or -1; the node of
-the word it begins, or -1; its bit in masks of what may be in words, and of what may be between
-them; whether no two of a kind share a bit."""
+the word it begins, or -1; its bit in the masks of nodes. Where each token is a word, and there are
+not many, the model's number of it, else nothing."""
+KEPT_ROWS = 256
+"""Contexts whose next words' probabilities are all kept, where each token is a word."""
 MEMO = 4096
 """Look-aheads that are remembered at least; a power of two."""
 RULES = types.Tuple((F64, F64, F64, BOOL, BOOL, BOOL, BOOL, BOOL, BOOL, I64, I64, I64, F64))
@@ -106,11 +108,10 @@ once where it is several characters."""
 
 
 @inline
-def _target(node, c, lexicon):
-    """Return the node that class c leads to, or -1, by a binary search."""
-    nodes, arc_token, arc_target, _ = lexicon
-    stop = first_child_of(nodes[node + 1, PACKED])
-    arc = first_at_least(arc_token, first_child_of(nodes[node, PACKED]), stop, c)
+def _target(start, stop, c, lexicon):
+    """Return the node that class c leads to by one of the arcs from start to stop, or -1."""
+    _, arc_token, arc_target, _ = lexicon
+    arc = first_at_least(arc_token, start, stop, c)
     if arc == stop or arc_token[arc] != c:
         return np.int64(-1)
     return np.int64(arc_target[arc]) if arc_target.size else np.int64(arc)
@@ -299,9 +300,10 @@ def ngram_beam_search(
     """
     lm_weight, word_bonus, unknown_score, direct, open_words, ambiguous, has_lm, hot = rules[:8]
     score_ends, end_word, first_state = rules[8], rules[10], rules[11]
-    nodes, arc_target = lexicon[0], lexicon[2]
+    nodes, arc_token, arc_target = lexicon[0], lexicon[1], lexicon[2]
     off = np.int64(nodes.shape[0] - 1)
-    kinds, after_node, begin_node, inside_bit, after_bit, exact = classes_of
+    kinds, after_node, begin_node, lexicon_bit, class_word = classes_of
+    dense = class_word.size > 0
     lines = offsets.size - 1
     n_classes = log_probs.shape[1]
     longest = 0
@@ -318,10 +320,10 @@ def ngram_beam_search(
     node = np.zeros(width, dtype=np.uint32)
     label = np.full(slots_padded, blank, dtype=np.uint32)
     source = np.full(slots_padded, other - 1, dtype=np.uint32)
-    parent_slot = np.zeros(width, dtype=np.uint32)
-    link = np.zeros(width, dtype=np.uint32)
-    head = np.full(n_classes, NONE, dtype=np.uint32)
-    taken = np.zeros(width, dtype=np.uint8)
+    # The survivors that are one token longer than each.
+    first_kid = np.full(width, NONE, dtype=np.uint32)
+    next_kid = np.full(width, NONE, dtype=np.uint32)
+    slot_code = np.zeros(width, dtype=np.int64)
     emit = np.zeros(slots_padded)
     inflow = np.zeros(slots_padded)
     # The weight of each survivor, of its finished words and one that begins, and of its words all
@@ -337,10 +339,8 @@ def ngram_beam_search(
     after_bits = reach_after.view(np.int64)
     at_node = np.zeros(width, dtype=np.int64)
     mask = np.zeros(width, dtype=np.int64)
-    arcs = np.zeros(width, dtype=np.int64)
-    open_inside = np.zeros(width, dtype=np.int64)
-    open_after = np.zeros(width, dtype=np.int64)
-    open_next = np.zeros(width, dtype=np.int64)
+    arc_start = np.zeros(width, dtype=np.int64)
+    arc_end = np.zeros(width, dtype=np.int64)
     slots = np.zeros((width, 6))
     state = np.zeros(width, dtype=np.int64)
     ended_state = np.zeros(width, dtype=np.int64)
@@ -356,14 +356,17 @@ def ngram_beam_search(
     memo_size = MEMO
     while memo_size < 128 * width:
         memo_size *= 2
-    memo_key = np.full(memo_size if has_lm else 1, -1, dtype=np.int64)
+    memo_key = np.full(memo_size if has_lm and not dense else 1, -1, dtype=np.int64)
     memo_ahead = np.zeros(memo_key.size)
     memo_factor = np.zeros(memo_key.size)
-    # What may compete in a frame: bound, slot, token with how it is appended, node, probability.
-    some = 3 * width * (64 if exact else 1)
-    bound = np.zeros(some)
-    tried = np.zeros((some, 3), dtype=np.uint32)
-    tried_prob = np.zeros(some)
+    kept_rows = np.zeros((KEPT_ROWS if dense else 1, model[1][1] - 1 if dense else 1))
+    row_context = np.full(len(kept_rows), -1, dtype=np.int64)
+    # What may compete in a frame, of one survivor.
+    tried_code = np.zeros(3 * n_classes, dtype=np.int64)
+    tried_node = np.zeros(3 * n_classes, dtype=np.int64)
+    prob_of = np.zeros(n_classes)
+    wanted_inside = np.zeros(n_classes, dtype=np.int64)
+    wanted_outside = np.zeros(n_classes, dtype=np.int64)
     # What competes: the survivors' values first, then the new prefixes'.
     crowded = 2 * width + max(width // 2, 16)
     room = crowded + 2
@@ -374,10 +377,6 @@ def ngram_beam_search(
     from_ahead = np.zeros(room + slots_padded)
     classes = np.zeros(n_classes + 1, dtype=np.uint32)
     probs = np.zeros(n_classes)
-    prob_inside = np.zeros(64)
-    class_inside = np.zeros(64, dtype=np.int64)
-    prob_after = np.zeros(64)
-    class_after = np.zeros(64, dtype=np.int64)
     new_node = np.zeros(width, dtype=np.uint32)
     new_from = np.zeros(width + 1, dtype=np.uint32)
     free = np.zeros(width, dtype=np.uint32)
@@ -387,12 +386,6 @@ def ngram_beam_search(
     table = np.empty((longest * width + 1, 10), dtype=np.uint32)
     sums = np.empty((longest * width + 1, 3))
     keys = np.zeros(longest * width + 1 if ambiguous else 1, dtype=np.uint64)
-    # The bits of classes that may follow any word directly.
-    apart = np.int64(0)
-    for c in range(n_classes):
-        if (direct or kinds[c] & SEPARATES) and begin_node[c] >= 0:
-            apart |= np.int64(1) << inside_bit[c]
-
     written = np.int64(0)
     hypotheses = np.int64(0)
     token_offsets[0] = 0
@@ -476,206 +469,198 @@ def ngram_beam_search(
                 if found > 1:
                     classes[0], classes[likeliest] = classes[likeliest], classes[0]
                     probs[0], probs[likeliest] = probs[likeliest], probs[0]
-                # The likeliest class first: with its children there, few others can survive.
-                rounds = min(found, 2) if exact else found
-                for r in range(rounds):
-                    n_tried = 0
-                    if exact:
-                        wanted_inside = np.int64(0)
-                        wanted_after = np.int64(0)
-                        wanted_next = np.int64(0)
-                        top_inside_prob = 0.0
-                        top_after_prob = 0.0
-                        for k in range(r, 1 if r == 0 else found):
-                            c = np.int64(classes[k])
-                            prob = probs[k]
-                            if kinds[c] & (SPELLS | OPEN):
-                                bit = inside_bit[c]
-                                prob_inside[bit] = prob
-                                class_inside[bit] = c
-                                if prob * best_inside > threshold:
-                                    wanted_inside |= np.int64(1) << bit
-                                    top_inside_prob = max(top_inside_prob, prob)
-                                if begin_node[c] >= 0 and prob * best_after > threshold:
-                                    wanted_next |= np.int64(1) << bit
-                                    top_after_prob = max(top_after_prob, prob)
-                            if after_node[c] >= 0 and prob * best_after > threshold:
-                                bit = after_bit[c]
-                                prob_after[bit] = prob
-                                class_after[bit] = c
-                                wanted_after |= np.int64(1) << bit
-                                top_after_prob = max(top_after_prob, prob)
-                        for j in range(size):
-                            left = np.int64(0)
-                            if reach_inside[j] * top_inside_prob > threshold:
-                                left = open_inside[j] & wanted_inside
-                            while left != 0:
-                                bit = trailing_zeros(left)
-                                left &= left - 1
-                                likely = reach_inside[j] * prob_inside[bit]
+                # First the likeliest class alone: with its children there, few others can survive.
+                for r in range(min(found, 2)):
+                    first = np.int64(r)
+                    last = np.int64(1)
+                    if r == 1:  # those that can, by falling probability
+                        for k in range(1, found):
+                            c, prob = classes[k], probs[k]
+                            if prob * best > threshold:
+                                n = last
+                                while n > 1 and probs[n - 1] < prob:
+                                    classes[n], probs[n] = classes[n - 1], probs[n - 1]
+                                    n -= 1
+                                classes[n], probs[n] = c, prob
+                                last += 1
+                        if last == 1:
+                            continue
+                    n_inside = 0
+                    n_outside = 0
+                    for k in range(first, last):
+                        c = np.int64(classes[k])
+                        if kinds[c] & (SPELLS | OPEN):
+                            prob_of[c] = probs[k]
+                            wanted_inside[n_inside] = c
+                            n_inside += 1
+                        if after_node[c] >= 0 or begin_node[c] >= 0:
+                            prob_of[c] = probs[k]
+                            wanted_outside[n_outside] = c
+                            n_outside += 1
+                    top_prob = probs[first]
+                    for j in range(size):
+                        n_tried = 0
+                        reach = reach_inside[j]
+                        if reach * top_prob > threshold:
+                            if arc_end[j] - arc_start[j] <= 2 * n_inside and not open_words:
+                                for arc in range(arc_start[j], arc_end[j]):
+                                    c = np.int64(arc_token[arc])
+                                    if c < n_classes and reach * prob_of[c] > threshold:
+                                        to = np.int64(arc_target[arc] if arc_target.size else arc)
+                                        tried_code[n_tried] = c << 2 | INSIDE
+                                        tried_node[n_tried] = to
+                                        n_tried += 1
+                            else:
+                                for k in range(n_inside):
+                                    c = wanted_inside[k]
+                                    if reach * prob_of[c] <= threshold:
+                                        break
+                                    to = np.int64(-1)
+                                    if kinds[c] & SPELLS and (mask[j] >> lexicon_bit[c]) & 1:
+                                        to = _target(arc_start[j], arc_end[j], c, lexicon)
+                                    if to < 0 and kinds[c] & OPEN:
+                                        to = off
+                                    tried_code[n_tried] = c << 2 | INSIDE
+                                    tried_node[n_tried] = to
+                                    n_tried += np.int64(to >= 0)
+                        n_within = n_tried
+                        reach = reach_after[j]
+                        if dense and reach * begin_factor * top_prob > threshold:
+                            line = ended_state[j] & (KEPT_ROWS - 1)
+                            if row_context[line] != ended_state[j]:
+                                row_context[line] = ended_state[j]
+                                fill_row(ended_state[j], lm_weight, line, kept_rows, model)
+                            for k in range(n_outside):
+                                c = wanted_outside[k]
+                                likely = reach * prob_of[c] * bonus_factor
                                 if likely <= threshold:
-                                    continue
-                                to = off
-                                if (mask[j] >> bit) & 1:
-                                    to = arcs[j] + count_ones(mask[j] & ((np.int64(1) << bit) - 1))
-                                    if arc_target.size:
-                                        to = np.int64(arc_target[to])
-                                bound[n_tried] = likely
-                                tried[n_tried, 0] = j
-                                tried[n_tried, 1] = class_inside[bit] << 2 | INSIDE
-                                tried[n_tried, 2] = to
-                                tried_prob[n_tried] = prob_inside[bit]
-                                n_tried += 1
-                            if reach_after[j] * begin_factor * top_after_prob <= threshold:
-                                continue
-                            left = open_after[j] & wanted_after
-                            while left != 0:
-                                bit = trailing_zeros(left)
-                                left &= left - 1
-                                c = class_after[bit]
-                                likely = reach_after[j] * prob_after[bit]
-                                if after_node[c] != 0:
-                                    likely *= bonus_factor
-                                bound[n_tried] = likely
-                                tried[n_tried, 0] = j
-                                tried[n_tried, 1] = c << 2 | AFTER
-                                tried[n_tried, 2] = after_node[c]
-                                tried_prob[n_tried] = prob_after[bit]
-                                n_tried += np.int64(likely > threshold)
-                            left = open_next[j] & wanted_next
-                            while left != 0:
-                                bit = trailing_zeros(left)
-                                left &= left - 1
-                                c = class_inside[bit]
-                                likely = reach_after[j] * bonus_factor * prob_inside[bit]
-                                bound[n_tried] = likely
-                                tried[n_tried, 0] = j
-                                tried[n_tried, 1] = c << 2 | NEXT
-                                tried[n_tried, 2] = begin_node[c]
-                                tried_prob[n_tried] = prob_inside[bit]
-                                n_tried += np.int64(likely > threshold)
-                    elif probs[r] * best > threshold:
-                        c = np.int64(classes[r])
-                        prob = probs[r]
-                        bit = inside_bit[c]
-                        m = head[c]
-                        while m != NONE:
-                            if parent_slot[m] != NONE:
-                                taken[parent_slot[m]] |= np.uint8(1) << (table[node[m], TOKEN] & 3)
-                            m = link[m]
-                        for j in range(size):
-                            likely = reach_inside[j] * prob
-                            spelled = kinds[c] & SPELLS and (mask[j] >> bit) & 1
-                            if likely > threshold and (spelled or kinds[c] & OPEN):
-                                to = _target(at_node[j], c, lexicon) if spelled else np.int64(-1)
-                                if to < 0 and kinds[c] & OPEN:
-                                    to = off
-                                if to >= 0 and taken[j] & 1 << INSIDE == 0:
-                                    bound[n_tried] = likely
-                                    tried[n_tried, 0] = j
-                                    tried[n_tried, 1] = c << 2 | INSIDE
-                                    tried[n_tried, 2] = to
-                                    tried_prob[n_tried] = prob
+                                    break
+                                if (
+                                    likely * kept_rows[line, class_word[c]] > threshold
+                                    and at_node[j] != 0
+                                ):
+                                    tried_code[n_tried] = c << 2 | NEXT
+                                    tried_node[n_tried] = begin_node[c]
                                     n_tried += 1
-                            for step in range(AFTER, NEXT + 1):
-                                to = after_node[c] if step == AFTER else begin_node[c]
-                                likely = reach_after[j] * prob
-                                if to != 0:
-                                    likely *= bonus_factor
-                                if to < 0 or likely <= threshold or taken[j] >> step & 1:
-                                    continue
-                                if step == NEXT and (open_next[j] >> bit) & 1 == 0:
-                                    continue
-                                bound[n_tried] = likely
-                                tried[n_tried, 0] = j
-                                tried[n_tried, 1] = c << 2 | step
-                                tried[n_tried, 2] = to
-                                tried_prob[n_tried] = prob
-                                n_tried += 1
-                        m = head[c]
-                        while m != NONE:
-                            if parent_slot[m] != NONE:
-                                taken[parent_slot[m]] = 0
-                            m = link[m]
+                        elif reach * begin_factor * top_prob > threshold:
+                            any_next = direct or kinds[label[j]] & SEPARATES != 0
+                            for k in range(n_outside):
+                                c = wanted_outside[k]
+                                likely = reach * prob_of[c]
+                                if likely * begin_factor <= threshold:
+                                    break
+                                to = after_node[c]
+                                if to >= 0 and likely * (bonus_factor if to else 1.0) > threshold:
+                                    tried_code[n_tried] = c << 2 | AFTER
+                                    tried_node[n_tried] = to
+                                    n_tried += 1
+                                to = begin_node[c]
+                                if (
+                                    to >= 0
+                                    and at_node[j] != 0  # from outside a word that is INSIDE
+                                    and (any_next or kinds[c] & SEPARATES)
+                                    and likely * bonus_factor > threshold
+                                ):
+                                    tried_code[n_tried] = c << 2 | NEXT
+                                    tried_node[n_tried] = to
+                                    n_tried += 1
 
-                    for n in range(n_tried):
-                        if bound[n] <= threshold:
-                            continue
-                        if count > crowded:
-                            weakest = cut_at(bits, count, width, weakest)
-                            known_cut = weakest
-                            threshold = np.int64(weakest).view(np.float64)
-                            count = _drop(
-                                values, bits, weakest, size, count, entries, from_mass, from_ahead
-                            )
-                            if bound[n] <= threshold:
+                        for n in range(n_tried):
+                            code = tried_code[n]
+                            to = tried_node[n]
+                            c = code >> 2
+                            kid = first_kid[j]
+                            while kid != NONE and slot_code[kid] != code:
+                                kid = next_kid[kid]
+                            if kid != NONE:  # it is there and has had its share already
                                 continue
-                        j = np.int64(tried[n, 0])
-                        code = np.int64(tried[n, 1])
-                        to = np.int64(tried[n, 2])
-                        c = code >> 2
-                        child_mass = mass[other + j] if label[j] == c else mass[j]
-                        child_mass *= tried_prob[n]
-                        context = state[j]
-                        value = child_mass * begun[j]
-                        if code & 3 != INSIDE:
-                            context = ended_state[j]
-                            value = child_mass * ended[j]
+                            prob = prob_of[c]
+                            likely = reach_inside[j] if n < n_within else reach * begin_factor
+                            if likely * prob <= threshold:  # which may have risen
+                                continue
+                            if count > crowded:
+                                weakest = cut_at(bits, count, width, weakest)
+                                known_cut = weakest
+                                threshold = np.int64(weakest).view(np.float64)
+                                count = _drop(
+                                    values, bits, weakest, size, count, entries, from_mass,
+                                    from_ahead,
+                                )  # fmt: skip
+                                if likely * prob <= threshold:
+                                    continue
+                            child_mass = mass[other + j] if label[j] == c else mass[j]
+                            child_mass *= prob
+                            context = state[j]
+                            value = child_mass * begun[j]
+                            if n >= n_within:
+                                context = ended_state[j]
+                                value = child_mass * ended[j]
+                                if to != 0:
+                                    value *= bonus_factor
+                            ahead = np.float64(0.0)
                             if to != 0:
-                                value *= bonus_factor
-                        ahead = np.float64(0.0)
-                        if to != 0:
-                            if has_lm:
-                                key = context << 32 | to
-                                spread = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
-                                at = np.int64(spread >> np.uint64(40)) & (memo_size - 1)
-                                if memo_key[at] != key:
-                                    line = j
-                                    if code & 3 != INSIDE:
-                                        line = width
-                                        open_rows(context, width, lows, highs, model)
-                                    ahead = _look_ahead(
-                                        context, to, line, lows, highs, lexicon, rules, model
-                                    )
-                                    memo_key[at] = key
-                                    memo_ahead[at] = ahead
-                                    memo_factor[at] = np.exp(ahead)
-                                ahead = memo_ahead[at]
-                                value *= memo_factor[at]
-                            elif to == off:
-                                ahead = unknown_score
-                                value *= np.exp(ahead)
-                        hot_state = np.int64(0)
-                        if hot:
-                            prefix = np.int64(node[j])
-                            hot_state, earned = follow_phrases(
-                                np.int64(table[prefix, HOT]), c, phrases
-                            )
-                            value *= np.exp(sums[prefix, EARNED] + earned + phrases[2][hot_state])
-                        if value <= threshold:
-                            continue
-                        if ambiguous:  # is the text there in a reading as good, alike in the rest?
-                            key_of_text = _text_key(slot_key[j], c)
-                            twin = np.int64(-1)
-                            for m in range(size):
-                                if slot_key[m] == key_of_text:
-                                    prefix = np.int64(node[m])
-                                    if (
-                                        at_node[m] == to
-                                        and state[m] == context
-                                        and table[prefix, HOT] == hot_state
-                                    ):
-                                        twin = np.int64(m)
-                            if twin >= 0 and value <= child_mass * weight[twin] * (1.0 + SLACK):
+                                if dense:
+                                    line = context & (KEPT_ROWS - 1)
+                                    if row_context[line] != context:
+                                        row_context[line] = context
+                                        fill_row(context, lm_weight, line, kept_rows, model)
+                                    value *= kept_rows[line, class_word[c]]
+                                    ahead = np.log(max(kept_rows[line, class_word[c]], LEAST))
+                                elif has_lm:
+                                    key = context << 32 | to
+                                    spread = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
+                                    at = np.int64(spread >> np.uint64(40)) & (memo_size - 1)
+                                    if memo_key[at] != key:
+                                        line = j
+                                        if n >= n_within:
+                                            line = width
+                                            open_rows(context, width, lows, highs, model)
+                                        ahead = _look_ahead(
+                                            context, to, line, lows, highs, lexicon, rules, model
+                                        )
+                                        memo_key[at] = key
+                                        memo_ahead[at] = ahead
+                                        memo_factor[at] = np.exp(ahead)
+                                    ahead = memo_ahead[at]
+                                    value *= memo_factor[at]
+                                elif to == off:
+                                    ahead = unknown_score
+                                    value *= np.exp(ahead)
+                            hot_state = np.int64(0)
+                            if hot:
+                                prefix = np.int64(node[j])
+                                hot_state, earned = follow_phrases(
+                                    np.int64(table[prefix, HOT]), c, phrases
+                                )
+                                value *= np.exp(
+                                    sums[prefix, EARNED] + earned + phrases[2][hot_state]
+                                )
+                            if value <= threshold:
                                 continue
-                        values[count] = value
-                        entries[count, 0] = j
-                        entries[count, 1] = code
-                        entries[count, 2] = to
-                        from_mass[count] = child_mass
-                        from_ahead[count] = ahead
-                        count += 1
-                        known_cut = np.int64(0)
+                            if ambiguous:  # is there a reading as good, alike in the rest?
+                                key_of_text = _text_key(slot_key[j], c)
+                                twin = np.int64(-1)
+                                for m in range(size):
+                                    if slot_key[m] == key_of_text:
+                                        prefix = np.int64(node[m])
+                                        if (
+                                            at_node[m] == to
+                                            and state[m] == context
+                                            and table[prefix, HOT] == hot_state
+                                        ):
+                                            twin = np.int64(m)
+                                if twin >= 0 and value <= child_mass * weight[twin] * (1.0 + SLACK):
+                                    continue
+                            values[count] = value
+                            entries[count, 0] = j
+                            entries[count, 1] = code
+                            entries[count, 2] = to
+                            from_mass[count] = child_mass
+                            from_ahead[count] = ahead
+                            count += 1
+                            known_cut = np.int64(0)
+                    for k in range(first, last):
+                        prob_of[classes[k]] = 0.0
                     if r == 0 and count > width:
                         weakest = cut_at(bits, count, width, weakest)
                         known_cut = weakest
@@ -758,7 +743,7 @@ def ngram_beam_search(
                             new_node[twin] = child
                             new_from[twin] = k
                             continue
-                    if has_lm and to != off:
+                    if has_lm and to != off and not dense:
                         line = j
                         if code & 3 != INSIDE:
                             line = width
@@ -774,7 +759,6 @@ def ngram_beam_search(
                 n_new = kept
                 n_free = 0
                 for j in range(size):
-                    head[label[j]] = NONE
                     if bits[j] < cut and n_free < n_new:
                         table[node[j], SLOT] = NONE
                         free[n_free] = j
@@ -804,39 +788,31 @@ def ngram_beam_search(
                 at = np.int64(table[prefix, NODE])
                 at_node[j] = at
                 slot_key[j] = keys[prefix] if ambiguous else np.uint64(0)
-                mask[j] = 0
+                slot_code[j] = table[prefix, TOKEN]
+                mask[j], arc_start[j], arc_end[j] = 0, 0, 0
                 if at != off:
                     mask[j] = nodes[at, MASK]
-                    arcs[j] = first_child_of(nodes[at, PACKED])
+                    arc_start[j] = first_child_of(nodes[at, PACKED])
+                    arc_end[j] = first_child_of(nodes[at + 1, PACKED])
                 _settle(
                     j, prefix, table, sums, slots, state, ended_state, lexicon, rules, model,
                     phrases,
                 )  # fmt: skip
                 _weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended)
-            link_survivors(size, other, node, label, table, source, parent_slot, head, link)
+            link_parents(size, other, node, label, table, source)
             heaviest = np.int64(0)
             most = -1.0
             for j in range(size):
-                open_inside[j] = -1 if open_words else mask[j]
-                open_after[j] = -1
-                open_next[j] = 0
-                if at_node[j] != 0:  # from outside a word that is INSIDE
-                    open_next[j] = -1 if kinds[label[j]] & SEPARATES else apart
+                first_kid[j] = NONE
                 value = (mass[other + j] + ends_token[j]) * weight[j]
                 if value > most:
                     heaviest, most = np.int64(j), value
-            if exact:
-                for j in range(size):
-                    m = parent_slot[j]
-                    if m != NONE:
-                        code = np.int64(table[node[j], TOKEN])
-                        c = code >> 2
-                        if code & 3 == INSIDE:
-                            open_inside[m] &= ~(np.int64(1) << inside_bit[c])
-                        elif code & 3 == AFTER:
-                            open_after[m] &= ~(np.int64(1) << after_bit[c])
-                        else:
-                            open_next[m] &= ~(np.int64(1) << inside_bit[c])
+            for j in range(size):
+                if node[j] != 0:
+                    above = table[table[node[j], PARENT], SLOT]
+                    if above != NONE:
+                        next_kid[j] = first_kid[above]
+                        first_kid[above] = j
             if not 1e-60 < weight[heaviest] < 1e60:
                 reference = slots[heaviest, GAIN]
                 for j in range(size):
@@ -847,7 +823,6 @@ def ngram_beam_search(
 
         whole = 0
         for j in range(size):
-            head[label[j]] = NONE
             prefix = np.int64(node[j])
             at, context = np.int64(table[prefix, NODE]), np.int64(table[prefix, STATE])
             lm = sums[prefix, LM]
