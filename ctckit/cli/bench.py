@@ -16,7 +16,7 @@ from ctckit.bench.specs import (
     takes_corpus,
     without_needy,
 )
-from ctckit.cli.errors import FAILED, say, wrong_usage
+from ctckit.cli.errors import FAILED, say, say_warnings, wrong_usage
 from ctckit.cli.options import PATH, THREADS, OutputPath, check_output_ending, click_option
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
@@ -115,7 +115,7 @@ def _run(
 
         right = read_references(references)
     dump = open_dump(path)
-    with progress("bench", len(dump)) as advance:
+    with say_warnings(), progress("bench", len(dump)) as advance:
         return run_bench(dump, specs, references=right, threads=threads, on_lines=advance)
 
 

@@ -53,8 +53,9 @@ def decode(
     On the screen these are separated by tabs, numbers have six digits, and tab, newline,
     carriage return and backslash within a text are written \t, \n, \r and \\. In files texts are
     as they are and numbers in full: .txt holds the texts alone, one a line (a line break within
-    one becomes a space); .csv has a header; .jsonl writes null for an infinite number. A file
-    is replaced only when all is written.
+    one becomes a space); .csv has a header; .jsonl writes null for an infinite number. Where the
+    decoder tells what a score is the sum of, .csv, .jsonl and .parquet have that too. A file is
+    replaced only when all is written.
     """
     n_best = n_best or 1
     if output is not None:
@@ -95,7 +96,7 @@ def _decode_dump(
     dump = open_dump(path)
     decoder = make_decoder(context, dump.alphabet, options, n_best)
     with (
-        open_rows(output, n_best > 1) as writer,
+        open_rows(output, n_best > 1, decoder.score_parts) as writer,
         progress(decoder_name(context), len(dump), quiet=goes_to_terminal(output)) as advance,
     ):
         for part in dump.batches():

@@ -12,7 +12,7 @@ import click
 
 from ctckit.alphabet import Alphabet
 from ctckit.bench.specs import CORPUS, DecoderSpec
-from ctckit.cli.errors import wrong_usage
+from ctckit.cli.errors import say_warnings, wrong_usage
 from ctckit.cli.options import decoder_options, flags_of_decoders, installed_names, peek
 from ctckit.cli.usage import flags_of
 from ctckit.decoders.base import Decoder
@@ -125,7 +125,8 @@ def make_decoder(
 ) -> Decoder:
     """Return the decoder that is meant, ready for matrices of an alphabet."""
     name = decoder_name(context)
-    decoder: Decoder = DecoderSpec(name, name, options).load(alphabet)
+    with say_warnings():
+        decoder: Decoder = DecoderSpec(name, name, options).load(alphabet)
     with wrong_usage(context):
         decoder.check_n_best(n_best)
     return decoder

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -16,7 +17,7 @@ import click
 
 from ctckit.cli.main import INTERRUPTED
 from ctckit.cli.usage import usage_message
-from ctckit.errors import CtckitError
+from ctckit.errors import CtckitError, CtckitWarning
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -54,6 +55,21 @@ def say(message: str) -> None:
     click.echo(
         "ctckit: " + "".join(c if c.isprintable() else repr(c)[1:-1] for c in line), err=True
     )
+
+
+@contextmanager
+def say_warnings() -> Iterator[None]:
+    """Turn ctckit's warnings into lines on stderr."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CtckitWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, CtckitWarning):
+            say(f"warning: {warning.message}")
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ class Rows:
     ranks : 1 for the best text of a line
     texts : what was decoded
     log_probs, scores : natural logarithms; -inf is possible
+    parts : what the scores are the sums of, by name
     """
 
     ids: list[str]
@@ -44,6 +45,7 @@ class Rows:
     texts: list[str]
     log_probs: list[float]
     scores: list[float]
+    parts: dict[str, list[float]]
 
     @classmethod
     def of(cls, decoded: DecodedBatch) -> Rows:
@@ -57,6 +59,7 @@ class Rows:
             decoded.all_texts(),
             decoded.log_probs.tolist(),
             decoded.scores.tolist(),
+            {name: part.tolist() for name, part in (decoded.parts or {}).items()},
         )
 
     def columns(self, ranked: bool) -> dict[str, list[Any]]:
@@ -66,6 +69,10 @@ class Rows:
         if not ranked:
             del columns["rank"]
         return columns
+
+    def columns_with_parts(self, ranked: bool, parts: Sequence[str]) -> dict[str, list[Any]]:
+        """Return the columns, and after them those of the scores' parts."""
+        return self.columns(ranked) | {name: self.parts[name] for name in parts}
 
 
 class ByteSink(Protocol):
@@ -82,11 +89,13 @@ class RowWriter(abc.ABC):
     ----------
     handle : where to write bytes
     ranked : whether there may be several texts a line, so that the rank is written
+    parts : names of the scores' parts
     """
 
-    def __init__(self, handle: ByteSink, ranked: bool) -> None:
+    def __init__(self, handle: ByteSink, ranked: bool, parts: Sequence[str] = ()) -> None:
         self.handle = handle
         self.ranked = ranked
+        self.parts = parts
 
     @abc.abstractmethod
     def write(self, rows: Rows) -> None:
@@ -127,13 +136,13 @@ class ScreenWriter(RowWriter):
 class CsvWriter(RowWriter):
     """CSV of RFC 4180 with a header, in UTF-8."""
 
-    def __init__(self, handle: ByteSink, ranked: bool) -> None:
-        super().__init__(handle, ranked)
+    def __init__(self, handle: ByteSink, ranked: bool, parts: Sequence[str] = ()) -> None:
+        super().__init__(handle, ranked, parts)
         self._header_due = True
 
     def write(self, rows: Rows) -> None:
         """Write some rows."""
-        columns = rows.columns(self.ranked)
+        columns = rows.columns_with_parts(self.ranked, self.parts)
         out = io.StringIO(newline="")
         writer = csv.writer(out)
         if self._header_due:
@@ -144,7 +153,7 @@ class CsvWriter(RowWriter):
 
     def finish(self) -> None:
         """Write the header of a file without rows."""
-        self.write(Rows([], [], [], [], []))
+        self.write(Rows([], [], [], [], [], {name: [] for name in self.parts}))
 
 
 class JsonLinesWriter(RowWriter):
@@ -152,8 +161,8 @@ class JsonLinesWriter(RowWriter):
 
     def write(self, rows: Rows) -> None:
         """Write some rows."""
-        columns = rows.columns(self.ranked)
-        for name in ("log_prob", "score"):
+        columns = rows.columns_with_parts(self.ranked, self.parts)
+        for name in ("log_prob", "score", *self.parts):
             columns[name] = [value if math.isfinite(value) else None for value in columns[name]]
         records = (
             dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
@@ -165,13 +174,13 @@ class JsonLinesWriter(RowWriter):
 class ParquetWriter(RowWriter):
     """A parquet file, written a row group at a time."""
 
-    def __init__(self, handle: ByteSink, ranked: bool) -> None:
+    def __init__(self, handle: ByteSink, ranked: bool, parts: Sequence[str] = ()) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        super().__init__(handle, ranked)
+        super().__init__(handle, ranked, parts)
         types: dict[str, Any] = {"id": pa.string(), "rank": pa.int32(), "text": pa.string()}
-        types |= {"log_prob": pa.float64(), "score": pa.float64()}
+        types |= dict.fromkeys(("log_prob", "score", *parts), pa.float64())
         if not ranked:
             del types["rank"]
         self._schema = pa.schema(list(types.items()))
@@ -183,7 +192,8 @@ class ParquetWriter(RowWriter):
         """Write some rows, or keep them until they fill a row group."""
         import pyarrow as pa
 
-        self._waiting.append(pa.table(rows.columns(self.ranked), schema=self._schema))
+        columns = rows.columns_with_parts(self.ranked, self.parts)
+        self._waiting.append(pa.table(columns, schema=self._schema))
         if sum(table.num_rows for table in self._waiting) >= ROW_GROUP:
             self._write_group()
 
@@ -229,16 +239,17 @@ def goes_to_terminal(path: Path | None) -> bool:
 
 
 @contextmanager
-def open_rows(path: Path | None, ranked: bool) -> Iterator[RowWriter]:
+def open_rows(path: Path | None, ranked: bool, parts: Sequence[str] = ()) -> Iterator[RowWriter]:
     """Open what rows are written to: a file, or the standard output for None.
 
-    The ending of the path says the format; a device without one gets what the screen gets.
+    The ending of the path says the format; a device without one gets what the screen gets. parts :
+    names of the scores' parts, which files hold as columns.
     """
     if path is None:
         yield ScreenWriter(_StandardOutput(), ranked)
         return
     with open_output(path) as handle:
-        writer = FORMATS.get(path.suffix.lower(), ScreenWriter)(handle, ranked)
+        writer = FORMATS.get(path.suffix.lower(), ScreenWriter)(handle, ranked, parts)
         yield writer
         writer.finish()
 

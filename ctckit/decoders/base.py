@@ -48,6 +48,8 @@ class Decoder(abc.ABC):
     options: ClassVar[dict[str, Option]] = {}
     at_least_one: ClassVar[tuple[str, ...]] = ()
     """Names of options, each of which may be left out, but not all of them."""
+    score_parts: tuple[str, ...] = ()
+    """Names of what the scores are the sums of, if the decoder tells; `prepare` may set it."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -145,7 +147,7 @@ class Decoder(abc.ABC):
         return number
 
     def _checked_result(self, result: Any, batch: MatrixBatch, n_best: int) -> SearchResult:
-        fault = _fault_of(result, batch, n_best)
+        fault = _fault_of(result, batch, n_best, self.score_parts)
         if fault:
             raise PluginError(f"decoder {self.label} returned {fault}; this is a fault of it")
         scores, parts = result.scores, result.parts
@@ -177,7 +179,9 @@ def _restore(
     return decoder
 
 
-def _fault_of(result: Any, batch: MatrixBatch, n_best: int) -> str | None:
+def _fault_of(
+    result: Any, batch: MatrixBatch, n_best: int, score_parts: tuple[str, ...] = ()
+) -> str | None:
     """Return what is impossible about a search result, in words that follow "returned", or None."""
     if not isinstance(result, SearchResult):
         return f"{type(result).__name__} instead of a SearchResult"
@@ -208,7 +212,7 @@ def _fault_of(result: Any, batch: MatrixBatch, n_best: int) -> str | None:
     return (
         _fault_of_tokens(result, batch)
         or _fault_of_scores(result, batch)
-        or _fault_of_parts(result)
+        or _fault_of_parts(result, score_parts)
         or _fault_of_repetition(result, batch, lengths)
     )
 
@@ -261,7 +265,9 @@ def _fault_of_tokens(result: SearchResult, batch: MatrixBatch) -> str | None:
     )
 
 
-def _fault_of_parts(result: SearchResult) -> str | None:
+def _fault_of_parts(result: SearchResult, names: tuple[str, ...]) -> str | None:
+    if set(result.parts or ()) != set(names):
+        return f"parts of scores {sorted(result.parts or ())} where {sorted(names)} were declared"
     if result.parts is None:
         return None
     hypotheses = len(result.token_offsets) - 1

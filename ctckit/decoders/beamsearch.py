@@ -49,7 +49,7 @@ class BeamSearch(BeamDecoder):
 
     def _prepare_words(self, path: Path | None) -> None:
         """Let every token be a word, so that the search of words does it."""
-        from ctckit.decoders.language import WordRules, WordSearch
+        from ctckit.decoders.language import PARTS, WordRules, WordSearch
         from ctckit.language.lexicon import Lexicon
         from ctckit.language.ngrams import NGramModel
         from ctckit.language.tables import LanguageTables
@@ -74,6 +74,7 @@ class BeamSearch(BeamDecoder):
             word_bonus=self.token_bonus,
             one_reading=True,
         )
+        self.score_parts = PARTS
         self._words = WordSearch(self.alphabet, lexicon, rules, tables)
 
     def _check_model(self, model: NGramModel, path: Path | None) -> None:

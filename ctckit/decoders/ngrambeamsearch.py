@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from warnings import warn
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from ctckit.alphabet import Alphabet
 from ctckit.decoders.beam import BeamDecoder
-from ctckit.decoders.language import WordRules, WordSearch
+from ctckit.decoders.language import PARTS, WordRules, WordSearch
 from ctckit.decoders.options import option
 from ctckit.errors import CtckitWarning, InvalidValueError
 from ctckit.hypotheses import SearchResult
@@ -42,6 +43,7 @@ class NGramBeamSearch(BeamDecoder):
     """
 
     at_least_one = ("lexicon", "lm", "item_lexicons")
+    score_parts = PARTS
 
     lm: Path | None = option(None, help="N-gram model of words, an ARPA file.")
     lexicon: Path | Collection[str] | None = option(
@@ -204,7 +206,8 @@ class NGramBeamSearch(BeamDecoder):
             for start, stop in itertools.pairwise(edges)
         ]
         if not results:
-            return SearchResult.from_lists([], [])
+            nothing = SearchResult.from_lists([], [])
+            return replace(nothing, parts={name: np.zeros(0) for name in PARTS})
         return SearchResult.concatenate(results)
 
     def _starts_run(self, batch: MatrixBatch, i: int) -> bool:

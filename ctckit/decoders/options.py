@@ -28,7 +28,7 @@ REQUIRED = _Required()
 
 RESERVED = frozenset(
     {"alphabet", "check_n_best", "decode_batch", "given_options", "label", "options", "prepare"}
-    | {"search", "help", "n_best", "threads"}
+    | {"search", "help", "n_best", "threads", "at_least_one", "score_parts"}
 )
 """Names that an option cannot have."""
 
