@@ -32,6 +32,7 @@ from ctckit.kernels.jit import (
 U32_ANY = types.Array(types.uint32, 1, "A", readonly=True)
 """A column of a table, too."""
 NO_NODE = np.uint32(0xFFFFFFFF)
+LEAST = np.int64(-(2**63))
 MASK, PACKED = range(2)
 """Columns of the table of nodes."""
 
@@ -101,6 +102,19 @@ def _symbol_at(data, width, position):
 
 
 @inline
+def _same_word(data, starts, one, other):
+    """Return whether two words have the same bytes."""
+    first, second = starts[one], starts[other]
+    length = starts[one + 1] - first
+    if starts[other + 1] - second != length:
+        return False
+    k = 0
+    while k < length and data[first + k] == data[second + k]:
+        k += 1
+    return k == length
+
+
+@inline
 def _shared_prefix(data, width, starts, before, word):
     """Return how many symbols two different words share, one of which follows the other."""
     first, second = starts[before], starts[word]
@@ -111,20 +125,75 @@ def _shared_prefix(data, width, starts, before, word):
     return shared // width
 
 
-@kernel(VOID(U8_1D, I64_1D, I32_1D, I64, OUT_I64_1D))
-def word_keys(data, starts, words, skipped, keys):
-    """Write eight bytes of each of the `words`, after those skipped, as one number; zeros follow.
+@inline
+def _load_keys(data, starts, order, low, high, skipped, keys):
+    """Write eight bytes of some words, after those skipped, as numbers in the order of the bytes.
 
-    As unsigned numbers they are in the order of the bytes.
+    Zeros stand behind a word's end; a word without any of them left has the least number.
     """
-    for i in range(words.size):
-        start, stop = starts[words[i]] + skipped, starts[words[i] + 1]
+    for i in range(low, high):
+        start, stop = starts[order[i]] + skipped, starts[order[i] + 1]
         key = np.int64(0)
         for position in range(start, start + 8):
             key <<= 8
             if position < stop:
                 key |= data[position]
-        keys[i] = key
+        keys[i] = key ^ LEAST
+
+
+@kernel(I64(U8_1D, I64_1D, OUT_I32_1D, OUT_I64_1D))
+def sort_words(data, starts, order, keys):
+    """Sort words by their bytes, and drop repeated ones; returns how many different ones there are.
+
+    data, starts: as of `build_trie`; order: the words' numbers, all; those of the different ones in
+    order come first, out; keys (as long): to work with. A quicksort in three parts by eight bytes
+    at a time, in place.
+    """
+    waiting = np.empty((order.size // 2 + 1, 3), dtype=np.int64)  # of two words or more each
+    waiting[0, 0], waiting[0, 1], waiting[0, 2] = 0, order.size, 0
+    _load_keys(data, starts, order, 0, order.size, 0, keys)
+    count = 1
+    while count > 0:
+        count -= 1
+        low, high, skipped = waiting[count, 0], waiting[count, 1], waiting[count, 2]
+        while high - low > 1:
+            first, pivot, last = keys[low], keys[(low + high) >> 1], keys[high - 1]
+            pivot = max(min(first, pivot), min(max(first, pivot), last))
+            below, i, above = low, low, high
+            while i < above:
+                key = keys[i]
+                if key < pivot:
+                    keys[i], keys[below] = keys[below], key
+                    order[i], order[below] = order[below], order[i]
+                    below += 1
+                    i += 1
+                elif key > pivot:
+                    above -= 1
+                    keys[i], keys[above] = keys[above], key
+                    order[i], order[above] = order[above], order[i]
+                else:
+                    i += 1
+            if above - below > 1 and pivot != LEAST:
+                _load_keys(data, starts, order, below, above, skipped + 8, keys)
+                waiting[count, 0], waiting[count, 1] = below, above
+                waiting[count, 2] = skipped + 8
+                count += 1
+            if below - low > high - above:
+                larger_low, larger_high = low, below
+                low = above
+            else:
+                larger_low, larger_high = above, high
+                high = below
+            if larger_high - larger_low > 1:
+                waiting[count, 0], waiting[count, 1] = larger_low, larger_high
+                waiting[count, 2] = skipped
+                count += 1
+    different = np.int64(0)
+    for i in range(order.size):
+        if different == 0 or not _same_word(data, starts, order[different - 1], order[i]):
+            order[different] = order[i]
+            different += 1
+    return different
 
 
 @kernel(VOID(U8_1D, I64, I64_1D, I32_1D, OUT_I64_1D))

@@ -100,7 +100,7 @@ class Speller:
         token, target = (np.empty(total, dtype=np.int32) for _ in range(2))
         longest = build_arcs(first_child, symbol, *self._tokens, arcs, bits, nodes, token, target)
         trie["arc_token"], trie["arc_target"] = token, target
-        return used, bits, longest
+        return used, bits, int(longest)
 
 
 def bits_of(used: BoolArray) -> Int64Array:

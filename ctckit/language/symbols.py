@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,24 +81,25 @@ class WordStore:
     def __init__(self, size: int) -> None:
         self.width = 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
         self.used: BoolArray = np.zeros(size, dtype=np.bool_)
-        self._bytes: list[UInt8Array] = []
-        self._lengths: list[Int32Array] = []
+        self._bytes = _Growing(np.dtype(np.uint8))
+        self._stops = _Growing(np.dtype(np.int64))
+        self._stops.add(np.zeros(1, dtype=np.int64))
 
     def add(self, symbols: Int32Array, offsets: Int64Array) -> None:
         """Add words, none of them empty."""
         self.used[symbols] = True
-        dtype = f">u{self.width}"
-        self._bytes.append((symbols + 1).astype(dtype).view(np.uint8))
-        self._lengths.append(np.diff(offsets).astype(np.int32))
+        self._stops.add(self._bytes.count + offsets[1:] * self.width)
+        self._bytes.add((symbols + 1).astype(f">u{self.width}").view(np.uint8))
 
     def finish(self) -> SortedWords:
-        """Return the words, sorted; the store is empty after that."""
-        data = np.concatenate([*self._bytes, np.zeros(0, dtype=np.uint8)])
-        self._bytes.clear()
-        starts = offsets_of(np.concatenate([*self._lengths, np.zeros(0, dtype=np.int32)]))
-        self._lengths.clear()
-        starts *= self.width
-        return SortedWords(data, self.width, starts, _sorted_order(data, starts))
+        """Return the words, sorted; no more can be added."""
+        from ctckit.kernels.lexicon import sort_words
+
+        data, starts = self._bytes.array(), self._stops.array()
+        order = _pages(len(starts) - 1, np.dtype(np.int32))
+        order[:] = np.arange(len(order))
+        different = sort_words(data, starts, order, _pages(len(order), np.dtype(np.int64)))
+        return SortedWords(data, self.width, starts, order[:different])
 
 
 @dataclass(frozen=True)
@@ -144,41 +147,32 @@ def upper_halves(nodes: Int64Array) -> npt.NDArray[np.uint32]:
     return halves
 
 
-def _sorted_order(data: UInt8Array, starts: Int64Array) -> Int32Array:
-    """Return the words' numbers in the order of their bytes, one of each that are the same.
+class _Growing:
+    """An array to which more is added, in pages of its own."""
 
-    Eight bytes at a time: those that tie are ranked by the next eight.
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.count = 0
+        self._array = _pages(1 << 16, dtype)
+
+    def add(self, values: npt.NDArray[Any]) -> None:
+        """Add values at the end."""
+        count = self.count + len(values)
+        if count > len(self._array):
+            grown = _pages(2 * count, self._array.dtype)
+            grown[: self.count] = self.array()
+            self._array = grown
+        self._array[self.count : count] = values
+        self.count = count
+
+    def array(self) -> npt.NDArray[Any]:
+        """Return what has been added; a view."""
+        return self._array[: self.count]
+
+
+def _pages(size: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return an array of zeros in memory that goes back to the system as soon as it is free.
+
+    Of what malloc gives much would stay with the process, and lie below what is kept.
     """
-    from ctckit.kernels.lexicon import word_keys
-
-    order = np.arange(len(starts) - 1, dtype=np.int32)
-    repeated = np.zeros(len(order), dtype=np.bool_)
-    places = order.copy()  # in `order`, of the words that are not ranked yet
-    group = np.zeros(len(order), dtype=np.int32)  # those that tie share one
-    skipped = 0
-    while len(places):
-        words = order[places]
-        signed = np.empty(len(words), dtype=np.int64)
-        word_keys(data, starts, words, skipped, signed)
-        keys = signed.view(np.uint64)
-        skipped += 8
-        by_key = np.argsort(keys) if skipped == 8 else np.lexsort((keys, group))
-        words, keys, group = words[by_key], keys[by_key], group[by_key]
-        del by_key, signed
-        order[places] = words
-        same = np.zeros(len(words) + 1, dtype=np.bool_)
-        same[1:-1] = (keys[1:] == keys[:-1]) & (group[1:] == group[:-1])
-        # Bytes that are equal, and none left in either: one word.
-        ended = starts[words + 1] - starts[words] <= skipped
-        repeated[places[1:]] = same[1:-1] & ended[1:] & ended[:-1]
-        tied = (same[1:] | same[:-1]) & ~_all_of_run(ended, same)
-        group = np.cumsum(~same[:-1], dtype=np.int32)[tied]
-        places = places[tied]
-    return order[~repeated]
-
-
-def _all_of_run(values: BoolArray, same: BoolArray) -> BoolArray:
-    """Return for each value whether all of its run are true; same: continues the run before."""
-    starts = np.flatnonzero(~same[:-1])
-    whole: BoolArray = np.logical_and.reduceat(values, starts)
-    return np.repeat(whole, np.diff(np.append(starts, len(values))))
+    pages = mmap.mmap(-1, max(size, 1) * dtype.itemsize)
+    return np.frombuffer(pages, dtype=dtype, count=size)
