@@ -21,7 +21,7 @@ from ctckit.language.wordlist import checked_identity, read_words
 
 _VERSION = 1
 """Of what the cache holds; to be raised when arrays change their meaning."""
-_PART = 1 << 14
+_PART = 1 << 12
 """Words that are handled at a time."""
 
 
@@ -258,9 +258,9 @@ def _build(words: Iterable[str], speller: Speller, where: str) -> tuple[Arrays, 
     about: dict[str, Any] = {"lost": len(lost), "lost_examples": examples}
     del lost
     kept = store.finish()
-    if not len(kept.order):
+    if not len(kept.shared):
         raise InvalidValueError(_nothing_left(speller, where, about["lost"], examples))
-    used, bits, about["longest"] = store.used, bits_of(store.used), kept.longest
+    used, bits, about["longest"] = store.used, bits_of(store.used), store.longest
     arrays = kept.trie(bits)
     del kept
     if speller.in_every_way:

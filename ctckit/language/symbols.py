@@ -70,74 +70,84 @@ class Characters:
 class WordStore:
     """Words as bytes that sort as their symbols do; takes them in parts.
 
-    Each symbol, from 1 on, has as many bytes as the largest needs, the first byte the most.
-
     Attributes
     ----------
-    width : bytes of a symbol: 1, 2 or 4
     used : bool; which symbols are in some word
+    longest : symbols of the longest word
     """
 
     def __init__(self, size: int) -> None:
-        self.width = 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
         self.used: BoolArray = np.zeros(size, dtype=np.bool_)
+        self.longest = 0
+        # Each symbol, from 1 on, has as many bytes as the largest needs; 0 ends a word.
+        self._width = 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
         self._bytes = _Growing(np.dtype(np.uint8))
-        self._stops = _Growing(np.dtype(np.int64))
-        self._stops.add(np.zeros(1, dtype=np.int64))
+        self._starts = _Growing(np.dtype(np.int64))
 
     def add(self, symbols: Int32Array, offsets: Int64Array) -> None:
         """Add words, none of them empty."""
+        lengths = np.diff(offsets)
         self.used[symbols] = True
-        self._stops.add(self._bytes.count + offsets[1:] * self.width)
-        self._bytes.add((symbols + 1).astype(f">u{self.width}").view(np.uint8))
+        self.longest = max(self.longest, int(lengths.max(initial=0)))
+        words = np.arange(len(lengths))
+        values = np.zeros(len(symbols) + len(lengths), dtype=f">u{self._width}")
+        values[np.arange(len(symbols)) + np.repeat(words, lengths)] = symbols + 1
+        self._starts.add(self._bytes.count + (offsets[:-1] + words) * self._width)
+        self._bytes.add(values.view(np.uint8))
 
     def finish(self) -> SortedWords:
-        """Return the words, sorted; no more can be added."""
-        from ctckit.kernels.lexicon import sort_words
+        """Return the words, sorted, one of each that came more than once; empties the store."""
+        from ctckit.kernels.lexicon import front_code, sort_words
 
-        data, starts = self._bytes.array(), self._stops.array()
-        order = _pages(len(starts) - 1, np.dtype(np.int32))
-        order[:] = np.arange(len(order))
-        different = sort_words(data, starts, order, _pages(len(order), np.dtype(np.int64)))
-        return SortedWords(data, self.width, starts, order[:different])
+        data, order, width = self._bytes.array(), self._starts.array(), self._width
+        order = order[: sort_words(data, width, order, _pages(len(order), np.dtype(np.int64)))]
+        shared = _pages(len(order), np.dtype(np.int32))
+        tails = _pages(len(data), np.dtype(np.uint8))
+        sizes = np.zeros(self.longest + 1, dtype=np.int64)
+        written = front_code(data, width, order, shared, tails, sizes)
+        self._bytes.clear()
+        self._starts.clear()
+        sizes[0] = 1  # the root
+        return SortedWords(tails[:written], width, shared, offsets_of(sizes))
 
 
 @dataclass(frozen=True)
 class SortedWords:
-    """Words of a `WordStore`.
+    """Words of a `WordStore`, each as what it adds to the one before.
 
     Attributes
     ----------
-    data : uint8; all bytes
+    tails : uint8; the symbols that each word does not share with the one before, and 0 after them
     width : bytes of a symbol
-    starts : int64; where each word's bytes begin, and where the last one's end
-    order : int32; the words' numbers in order, one of each that came more than once
+    shared : int32; how many symbols each word shares with the one before
+    start_of_depth : int64; the first node of each depth in a trie, and the number of nodes
     """
 
-    data: UInt8Array
+    tails: UInt8Array
     width: int
-    starts: Int64Array
-    order: Int32Array
-
-    @property
-    def longest(self) -> int:
-        """Symbols of the longest word."""
-        return int(np.diff(self.starts).max()) // self.width
+    shared: Int32Array
+    start_of_depth: Int64Array
 
     def trie(self, bits: Int64Array) -> Arrays:
         """Return the arrays nodes, token and word_end of a `Lexicon`.
 
         bits : int64; each symbol's bit in the masks
         """
-        from ctckit.kernels.lexicon import build_trie, count_nodes
+        from ctckit.kernels.lexicon import build_trie
 
-        words = (self.data, self.width, self.starts, self.order)
-        start_of_depth = np.zeros(self.longest + 2, dtype=np.int64)
-        count_nodes(*words, start_of_depth)
-        count = int(start_of_depth[-1])
+        count = int(self.start_of_depth[-1])
         nodes = np.zeros((count + 1, 2), dtype=np.int64)
         token, word_end = (np.zeros(count, dtype=np.int32) for _ in range(2))
-        build_trie(*words, bits, start_of_depth, nodes, token, word_end)
+        build_trie(
+            self.tails,
+            self.width,
+            self.shared,
+            bits,
+            self.start_of_depth,
+            nodes,
+            token,
+            word_end,
+        )
         return {"nodes": nodes, "token": token, "word_end": word_end}
 
 
@@ -163,6 +173,10 @@ class _Growing:
             self._array = grown
         self._array[self.count : count] = values
         self.count = count
+
+    def clear(self) -> None:
+        """Let go of all of it."""
+        self._array, self.count = self._array[:0].copy(), 0
 
     def array(self) -> npt.NDArray[Any]:
         """Return what has been added; a view."""

@@ -10,7 +10,7 @@ from typing import Any
 from ctckit.cache import file_identity
 from ctckit.errors import InvalidValueError, NotFoundError
 
-_PART = 1 << 17
+_PART = 1 << 16
 """Bytes that are read at a time."""
 
 
