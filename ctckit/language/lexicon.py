@@ -77,7 +77,7 @@ class Lexicon:
         self, words: Iterable[str], alphabet: Alphabet, *, all_spellings: bool = False
     ) -> None:
         speller = Speller(alphabet, all_spellings=all_spellings)
-        self._take(speller, *_build(words, speller, "the words"))
+        self._take(speller, *_build(_in_parts(words), speller, "the words"))
 
     @classmethod
     def from_file(
@@ -240,12 +240,14 @@ def _in_parts(words: Iterable[str]) -> Iterator[list[str]]:
         yield part
 
 
-def _build(words: Iterable[str], speller: Speller, where: str) -> tuple[Arrays, dict[str, Any]]:
+def _build(
+    parts: Iterable[list[str]], speller: Speller, where: str
+) -> tuple[Arrays, dict[str, Any]]:
     """Return a lexicon's arrays, and what else is to be known of it."""
     store = WordStore(speller.size)
     lost: set[str] = set()
     examples: list[str] = []
-    for part in _in_parts(words):
+    for part in parts:
         different = list(dict.fromkeys(part))
         if "" in different:
             different.remove("")
