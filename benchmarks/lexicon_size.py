@@ -6,7 +6,8 @@ The words are those of the golden corpus, then made ones that look like them, so
 begins the larger ones. Each build is a process of its own, median of some; its memory is how far
 the resident set grows at most, above the list that it is given, and by how much once it is done. A
 search is measured as in speed.py: CPU time for one matrix, on one thread, median of runs that are
-interleaved over the sizes. The result goes to benchmarks/lexicon_size.json.
+interleaved over the sizes; once more with what the processor's caches held overwritten before each
+matrix. The result goes to benchmarks/lexicon_size.json.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from inputs import ROOT, Lines, batch_of, load_lines
 from timing import Contestant, interleave
-from words import words_like
+from words import common_pieces, words_like
 
 import ctckit
 from ctckit.language import Lexicon, default_word_characters, read_corpus, split_words
@@ -37,6 +39,10 @@ BARS = {"list_s": 5.0, "file_s": 5.0, "cached_ms": 50.0, "peak_mb": 100.0, "file
 """At the largest size."""
 GROWTH_BAR = 1.5
 """How many times slower a search may be with 1,000,000 words than with 10,000."""
+PIECES = 1_000
+"""Tokens of several characters in the alphabet of word pieces."""
+CACHES = 96 << 20
+"""Bytes that displace whatever is in the processor's caches."""
 Row = dict[str, Any]
 
 
@@ -47,19 +53,34 @@ def resident() -> tuple[float, float]:
     return float(kilobytes["VmRSS"]) * 1024e-6, float(kilobytes["VmHWM"]) * 1024e-6
 
 
+def corpus_words(lines: Lines, path: Path | None = None) -> list[str]:
+    """Return the different words of the lines' corpus, or of another one."""
+    text = read_corpus(path or lines.corpus)
+    return list(dict.fromkeys(split_words(text, default_word_characters(lines.alphabet))))
+
+
 def build_once(how: str, path: Path) -> Row:
-    """Build a lexicon in this process: from a list or a file, which may be in the cache."""
-    alphabet = load_lines().alphabet
-    words = path.read_text(encoding="utf-8").split() if how == "list" else []
-    len(Lexicon(["a"], alphabet))  # loads the kernels
+    """Build a lexicon in this process.
+
+    how : from a list, with every spelling in `PIECES` pieces too, from a file, or from the cache
+    """
+    lines = load_lines()
+    alphabet, every = lines.alphabet, how == "every"
+    if every:
+        tokens = [*common_pieces(corpus_words(lines), PIECES), *alphabet.tokens]
+        alphabet = ctckit.Alphabet(tokens, len(tokens) - 1)
+    words = path.read_text(encoding="utf-8").split() if how in ("list", "every") else []
+    len(Lexicon(["a"], alphabet, all_spellings=every))  # loads the kernels
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the most
     before, _ = resident()
     start, start_cpu = time.perf_counter(), time.process_time()
-    lexicon = Lexicon(words, alphabet) if words else Lexicon.from_file(path, alphabet)
+    if words:
+        lexicon = Lexicon(words, alphabet, all_spellings=every)
+    else:
+        lexicon = Lexicon.from_file(path, alphabet)
     seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
     after, most = resident()
-    arrays = (lexicon.nodes, lexicon.token, lexicon.word_end)
     return {
         "seconds": seconds,
         "cpu": cpu,
@@ -67,7 +88,7 @@ def build_once(how: str, path: Path) -> Row:
         "stays_mb": after - before,
         "words": len(lexicon),
         "nodes": len(lexicon.nodes) - 1,
-        "arrays_mb": sum(array.nbytes for array in arrays) / 1e6,
+        "arcs": len(lexicon.arc_token),
     }
 
 
@@ -90,7 +111,8 @@ def builds(path: Path, how: str, times: int) -> Row:
 
 def build_row(path: Path, times: int) -> Row:
     """Measure one size."""
-    by_list, by_file, cached = (builds(path, how, times) for how in ("list", "file", "cached"))
+    kinds = ("list", "file", "cached", "every")
+    by_list, by_file, cached, every = (builds(path, how, times) for how in kinds)
     return {
         "words": by_list["words"],
         "nodes": by_list["nodes"],
@@ -98,17 +120,21 @@ def build_row(path: Path, times: int) -> Row:
         "list_cpu_s": by_list["cpu"],
         "peak_mb": by_list["peak_mb"],
         "stays_mb": by_list["stays_mb"],
-        "arrays_mb": by_list["arrays_mb"],
         "file_s": by_file["seconds"],
         "file_cpu_s": by_file["cpu"],
         "file_peak_mb": by_file["peak_mb"],
         "cached_ms": cached["seconds"] * 1e3,
         "cached_stays_mb": cached["stays_mb"],
+        "every_s": every["seconds"],
+        "every_cpu_s": every["cpu"],
+        "every_peak_mb": every["peak_mb"],
+        "every_stays_mb": every["stays_mb"],
+        "every_arcs": every["arcs"],
     }
 
 
 def searches(lines: Lines, paths: list[Path], rounds: int) -> dict[str, list[float]]:
-    """Return each decoder's CPU microseconds for one matrix, by size."""
+    """Return each decoder's CPU microseconds for one matrix, by size; and with cold caches."""
     installed = {decoder.name for decoder in ctckit.list_decoders()}
     options: dict[str, tuple[str, Row]] = {
         "wordbeamsearch": ("corpus", {"mode": "Words"}),
@@ -118,11 +144,12 @@ def searches(lines: Lines, paths: list[Path], rounds: int) -> dict[str, list[flo
     times = {}
     for name in sorted(installed & set(options), reverse=True):
         option, others = options[name]
-        contestants = []
+        contestants, decoders = [], []
         for path in paths:
             decoder = ctckit.load_decoder(
                 name, lines.alphabet, beam_width=25, **others, **{option: path}
             )
+            decoders.append(decoder)
 
             def call(decoder: ctckit.Decoder = decoder) -> list[str]:
                 return decoder.decode_batch(batch, threads=1).texts()
@@ -130,7 +157,22 @@ def searches(lines: Lines, paths: list[Path], rounds: int) -> dict[str, list[flo
             contestants.append(Contestant(path.stem, call, len(batch), 3))
         timings = interleave(contestants, rounds)
         times[name] = [timings[path.stem].cpu * 1e6 for path in paths]
+        times[f"{name}, cold"] = cold_searches(lines, decoders)
     return times
+
+
+def cold_searches(lines: Lines, decoders: list[ctckit.Decoder]) -> list[float]:
+    """Return the CPU microseconds of one matrix in a batch of its own, caches emptied before."""
+    filler = np.zeros(CACHES, dtype=np.uint8)
+    times: list[list[float]] = [[] for _ in decoders]
+    for i in range(len(lines.log_probs)):
+        batch = batch_of(lines.log_probs[i : i + 1], lines.alphabet)
+        for decoder, found in zip(decoders, times, strict=True):
+            filler[::64] += 1
+            start = time.process_time()
+            decoder.decode_batch(batch, threads=1).texts()
+            found.append((time.process_time() - start) * 1e6)
+    return [statistics.median(found) for found in times]
 
 
 def stamp(lines: Lines) -> Row:
@@ -153,13 +195,14 @@ def table(result: Row) -> str:
     """Return the result as Markdown."""
     names = list(result["searches"])
     head = ["words", "nodes", "from a list", "at most", "then", "from a file", "at most"]
-    head += ["from the cache", *(f"{name}, W=25" for name in names)]
+    head += ["from the cache", "every spelling", "at most", *(f"{name}, W=25" for name in names)]
     out = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for i, row in enumerate(result["builds"]):
         cells = [f"{row['words']:,.0f}", f"{row['nodes']:,.0f}", f"{row['list_s']:.2f} s"]
         cells += [f"{row['peak_mb']:.1f} MB", f"{row['stays_mb']:.1f} MB"]
         cells += [f"{row['file_s']:.2f} s", f"{row['file_peak_mb']:.1f} MB"]
         cells += [f"{row['cached_ms']:.1f} ms"]
+        cells += [f"{row['every_s']:.2f} s", f"{row['every_peak_mb']:.1f} MB"]
         cells += [f"{result['searches'][name][i]:.0f} us" for name in names]
         out.append(f"| {' | '.join(cells)} |")
     for name, growth in result["growth"].items():
@@ -174,7 +217,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=default)
     parser.add_argument("--rounds", type=int, default=9, help="interleaved runs of each search")
     parser.add_argument("--times", type=int, default=5, help="builds of each size")
-    parser.add_argument("--words", type=Path, help="take these words, one a line, first")
+    parser.add_argument("--words", type=Path, help="take the words of this text, then made ones")
     parser.add_argument("--build", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.build:
@@ -182,9 +225,7 @@ def main() -> int:
         print(json.dumps(build_once(how, Path(path))))
         return 0
     lines = load_lines()
-    source = read_corpus(arguments.words or lines.corpus)
-    known = dict.fromkeys(split_words(source, default_word_characters(lines.alphabet)))
-    words = words_like(list(known), SIZES[-1])
+    words = words_like(corpus_words(lines, arguments.words), SIZES[-1])
     result: Row = {"stamp": stamp(lines), "builds": []}
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{size}.txt" for size in SIZES]

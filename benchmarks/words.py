@@ -1,8 +1,8 @@
-"""Word lists of any size: words of a corpus, and more that look like them."""
+"""Word lists of any size: words of a corpus, and more that look like them; and their pieces."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 
@@ -37,3 +37,14 @@ def words_like(known: list[str], count: int, seed: int = 7) -> list[str]:
                 context = context[1:] + letter
                 word += letter
     return list(words)[:count]
+
+
+def common_pieces(words: list[str], count: int) -> list[str]:
+    """Return the commonest runs of two to five letters, for an alphabet of word pieces."""
+    found = Counter(
+        word[i : i + length]
+        for word in words
+        for length in range(2, 6)
+        for i in range(len(word) - length + 1)
+    )
+    return [piece for piece, _ in found.most_common(count)]
