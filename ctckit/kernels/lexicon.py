@@ -29,9 +29,11 @@ from ctckit.kernels.jit import (
     kernel,
 )
 
+OUT_U8_1D = types.Array(types.uint8, 1, "C")
 U32_ANY = types.Array(types.uint32, 1, "A", readonly=True)
 """A column of a table, too."""
 NO_NODE = np.uint32(0xFFFFFFFF)
+LEAST = np.int64(-(2**63))
 MASK, PACKED = range(2)
 """Columns of the table of nodes."""
 
@@ -92,99 +94,173 @@ def find_child(node, wanted, nodes, token):
 
 
 @inline
-def _symbol_at(data, width, position):
-    """Return the symbol whose bytes begin at a position, the first byte the most."""
+def _value_at(data, width, position):
+    """Return a symbol plus one, whose bytes begin at a position, the first byte the most.
+
+    0 stands at a word's end.
+    """
     value = np.int64(0)
     for k in range(width):
         value = (value << 8) | data[position + k]
-    return value - 1
+    return value
 
 
 @inline
-def _shared_prefix(data, width, starts, before, word):
-    """Return how many symbols two different words share, one of which follows the other."""
-    first, second = starts[before], starts[word]
-    most = min(starts[before + 1] - first, starts[word + 1] - second)
+def _shared_bytes(data, width, one, other):
+    """Return how many bytes two words have in common, or -1 if they are the same."""
     shared = 0
-    while shared < most and data[first + shared] == data[second + shared]:
-        shared += 1
-    return shared // width
+    value = _value_at(data, width, one)
+    while value == _value_at(data, width, other + shared):
+        if value == 0:
+            return -1
+        shared += width
+        value = _value_at(data, width, one + shared)
+    return shared
 
 
-@kernel(VOID(U8_1D, I64_1D, I32_1D, I64, OUT_I64_1D))
-def word_keys(data, starts, words, skipped, keys):
-    """Write eight bytes of each of the `words`, after those skipped, as one number; zeros follow.
+@inline
+def _load_keys(data, width, order, low, high, skipped, keys):
+    """Write eight bytes of some words, after those skipped, as numbers in the order of the bytes.
 
-    As unsigned numbers they are in the order of the bytes.
+    Zeros stand behind a word's end.
     """
-    for i in range(words.size):
-        start, stop = starts[words[i]] + skipped, starts[words[i] + 1]
+    for i in range(low, high):
+        position = order[i] + skipped
+        left = 64
         key = np.int64(0)
-        for position in range(start, start + 8):
-            key <<= 8
-            if position < stop:
-                key |= data[position]
-        keys[i] = key
+        while left > 0:
+            left -= 8 * width
+            value = _value_at(data, width, position)
+            if value == 0:
+                break
+            key |= value << left
+            position += width
+        keys[i] = key ^ LEAST
 
 
-@kernel(VOID(U8_1D, I64, I64_1D, I32_1D, OUT_I64_1D))
-def count_nodes(data, width, starts, order, start_of_depth):
-    """Find the first node of each depth in a trie; what follows the last one is their number.
+@kernel(I64(U8_1D, I64, OUT_I64_1D, OUT_I64_1D))
+def sort_words(data, width, order, keys):
+    """Sort words, and drop repeated ones; returns how many different ones there are.
 
-    data, width, starts, order: as of `build_trie`; start_of_depth (longest word + 2), zeros: out.
+    data: the words' symbols from 1 on, each in `width` bytes, the first byte the most, and 0 after
+    each word; order: where each word begins; those of the different ones in order come first, out;
+    keys (as long): to work with. A quicksort in three parts by eight bytes at a time, in place.
     """
-    start_of_depth[0] = 1
-    start_of_depth[1] = -1
+    waiting = np.empty((order.size // 2 + 1, 3), dtype=np.int64)  # of two words or more each
+    waiting[0, 0], waiting[0, 1], waiting[0, 2] = 0, order.size, 0
+    _load_keys(data, width, order, 0, order.size, 0, keys)
+    last_symbol = (np.int64(1) << (8 * width)) - 1
+    count = 1
+    while count > 0:
+        count -= 1
+        low, high, skipped = waiting[count, 0], waiting[count, 1], waiting[count, 2]
+        while high - low > 1:
+            first, pivot, last = keys[low], keys[(low + high) >> 1], keys[high - 1]
+            pivot = max(min(first, pivot), min(max(first, pivot), last))
+            below, i, above = low, low, high
+            while i < above:
+                key = keys[i]
+                if key < pivot:
+                    keys[i], keys[below] = keys[below], key
+                    order[i], order[below] = order[below], order[i]
+                    below += 1
+                    i += 1
+                elif key > pivot:
+                    above -= 1
+                    keys[i], keys[above] = keys[above], key
+                    order[i], order[above] = order[above], order[i]
+                else:
+                    i += 1
+            if above - below > 1 and pivot & last_symbol != 0:  # else they end, and are the same
+                _load_keys(data, width, order, below, above, skipped + 8, keys)
+                waiting[count, 0], waiting[count, 1] = below, above
+                waiting[count, 2] = skipped + 8
+                count += 1
+            if below - low > high - above:
+                larger_low, larger_high = low, below
+                low = above
+            else:
+                larger_low, larger_high = above, high
+                high = below
+            if larger_high - larger_low > 1:
+                waiting[count, 0], waiting[count, 1] = larger_low, larger_high
+                waiting[count, 2] = skipped
+                count += 1
+    different = np.int64(0)
+    for i in range(order.size):
+        if different == 0 or _shared_bytes(data, width, order[different - 1], order[i]) >= 0:
+            order[different] = order[i]
+            different += 1
+    return different
+
+
+@kernel(I64(U8_1D, I64, I64_1D, OUT_I32_1D, OUT_U8_1D, OUT_I64_1D))
+def front_code(data, width, order, shared, tails, sizes):
+    """Write what each word adds to the one before; returns the bytes written.
+
+    data, width, order: sorted, different words, as `sort_words` leaves them; shared: how many
+    symbols each has in common with the one before, out; tails (as long as data): the others, and 0
+    after each word, out; sizes (longest word + 1), zeros: the new symbols at each depth, out.
+    """
+    written = np.int64(0)
     for w in range(order.size):
-        shared = 0
+        common = 0
         if w > 0:
-            shared = _shared_prefix(data, width, starts, order[w - 1], order[w])
-        start_of_depth[shared + 1] += 1
-        length = (starts[order[w] + 1] - starts[order[w]]) // width
-        start_of_depth[length + 1] -= 1
-    # From how the numbers change to the numbers, and from those to their sums.
-    before = np.int64(0)
-    changed = np.int64(0)
-    for depth in range(start_of_depth.size):
-        changed += start_of_depth[depth]
-        start_of_depth[depth] = before
-        before += changed
+            common = _shared_bytes(data, width, order[w - 1], order[w])
+        shared[w] = common // width
+        depth = shared[w]
+        position = order[w] + common
+        value = np.int64(1)
+        while value != 0:
+            value = _value_at(data, width, position)
+            for k in range(width):
+                tails[written + k] = data[position + k]
+            position += width
+            written += width
+            if value != 0:
+                depth += 1
+                sizes[depth] += 1
+    return written
 
 
-@kernel(VOID(U8_1D, I64, I64_1D, I32_1D, I64_1D, I64_1D, OUT_I64_2D, OUT_I32_1D, OUT_I32_1D))
-def build_trie(data, width, starts, order, bits, start_of_depth, nodes, token, word_end):
+@kernel(VOID(U8_1D, I64, I32_1D, I64_1D, I64_1D, OUT_I64_2D, OUT_I32_1D, OUT_I32_1D))
+def build_trie(tails, width, shared, bits, start_of_depth, nodes, token, word_end):
     """Build the trie of words.
 
-    data, width: symbols (tokens or characters) from 1 on, each in `width` bytes, the first byte
-    the most; starts: where each word's bytes begin, and where the last one's end; order: the
-    words to take, sorted, unique; bits: each symbol's bit in the masks; start_of_depth: of
-    `count_nodes`, for M nodes; nodes (M + 1, 2), zeros, token, word_end (M): the table, and each
-    node's symbol, from 0 on, and the end of the range of its words, out.
+    tails, width, shared: the words, as of `front_code`; bits: each symbol's bit in the masks;
+    start_of_depth (longest word + 2): the first node of each depth, and the number of nodes, M;
+    nodes (M + 1, 2), zeros, token, word_end (M): the table, and each node's symbol, from 0 on, and
+    the end of the range of its words, out.
     """
     longest = start_of_depth.size - 2
     count = start_of_depth[longest + 1]
     following = start_of_depth.copy()
     following[0] = 1
     path = np.zeros(longest + 1, dtype=np.int64)
-    word_end[0] = order.size
+    length = np.int64(0)
+    position = np.int64(0)
+    word_end[0] = shared.size
     nodes[0, PACKED] = np.int64(1) << 32
-    for w in range(order.size):
-        start = starts[order[w]]
-        length = (starts[order[w] + 1] - start) // width
-        shared = 0
-        if w > 0:
-            shared = _shared_prefix(data, width, starts, order[w - 1], order[w])
-        for depth in range(shared + 1, length + 1):
-            node = following[depth]
-            following[depth] += 1
-            path[depth] = node
-            token[node] = _symbol_at(data, width, start + (depth - 1) * width)
-            first_child = following[depth + 1] if depth < longest else count
+    for w in range(shared.size):
+        for depth in range(shared[w] + 1, length + 1):
+            word_end[path[depth]] = w
+        length = np.int64(shared[w])
+        value = _value_at(tails, width, position)
+        while value != 0:
+            length += 1
+            node = following[length]
+            following[length] += 1
+            path[length] = node
+            token[node] = value - 1
+            first_child = following[length + 1] if length < longest else count
             nodes[node, PACKED] = (first_child << 32) | (w << 1)
-            nodes[path[depth - 1], MASK] |= np.int64(1) << bits[token[node]]
-        for depth in range(1, length + 1):
-            word_end[path[depth]] = w + 1
+            nodes[path[length - 1], MASK] |= np.int64(1) << bits[value - 1]
+            position += width
+            value = _value_at(tails, width, position)
         nodes[path[length], PACKED] |= 1
+        position += width
+    for depth in range(1, length + 1):
+        word_end[path[depth]] = shared.size
     nodes[count, PACKED] = count << 32
 
 

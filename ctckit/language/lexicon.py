@@ -21,7 +21,7 @@ from ctckit.language.wordlist import checked_identity, read_words
 
 _VERSION = 1
 """Of what the cache holds; to be raised when arrays change their meaning."""
-_PART = 1 << 14
+_PART = 1 << 12
 """Words that are handled at a time."""
 
 
@@ -77,7 +77,7 @@ class Lexicon:
         self, words: Iterable[str], alphabet: Alphabet, *, all_spellings: bool = False
     ) -> None:
         speller = Speller(alphabet, all_spellings=all_spellings)
-        self._take(speller, *_build(words, speller, "the words"))
+        self._take(speller, *_build(_in_parts(words), speller, "the words"))
 
     @classmethod
     def from_file(
@@ -240,12 +240,14 @@ def _in_parts(words: Iterable[str]) -> Iterator[list[str]]:
         yield part
 
 
-def _build(words: Iterable[str], speller: Speller, where: str) -> tuple[Arrays, dict[str, Any]]:
+def _build(
+    parts: Iterable[list[str]], speller: Speller, where: str
+) -> tuple[Arrays, dict[str, Any]]:
     """Return a lexicon's arrays, and what else is to be known of it."""
     store = WordStore(speller.size)
     lost: set[str] = set()
     examples: list[str] = []
-    for part in _in_parts(words):
+    for part in parts:
         different = list(dict.fromkeys(part))
         if "" in different:
             different.remove("")
@@ -258,9 +260,9 @@ def _build(words: Iterable[str], speller: Speller, where: str) -> tuple[Arrays, 
     about: dict[str, Any] = {"lost": len(lost), "lost_examples": examples}
     del lost
     kept = store.finish()
-    if not len(kept.order):
+    if not len(kept.shared):
         raise InvalidValueError(_nothing_left(speller, where, about["lost"], examples))
-    used, bits, about["longest"] = store.used, bits_of(store.used), kept.longest
+    used, bits, about["longest"] = store.used, bits_of(store.used), store.longest
     arrays = kept.trie(bits)
     del kept
     if speller.in_every_way:

@@ -33,14 +33,13 @@ class Speller:
 
     def _token_trie(self) -> tuple[Int64Array, Int32Array, Int32Array]:
         """Return the table and the symbols of the tokens' trie, and its tokens' classes."""
-        tokens = list(self.alphabet.token_ids)
+        tokens = sorted(self.alphabet.token_ids)
         store = WordStore(len(self._characters))
         symbols, offsets, _ = self._characters.symbols(tokens)
         store.add(symbols, offsets)
-        words = store.finish()
-        trie = words.trie(np.zeros(len(self._characters), dtype=np.int64))
-        classes = np.array(list(self.alphabet.token_ids.values()), dtype=np.int32)
-        return trie["nodes"], trie["token"], classes[words.order]
+        trie = store.finish().trie(np.zeros(len(self._characters), dtype=np.int64))
+        classes = np.array([self.alphabet.token_ids[one] for one in tokens], dtype=np.int32)
+        return trie["nodes"], trie["token"], classes
 
     def symbols(self, words: Sequence[str]) -> tuple[Int32Array, Int64Array, BoolArray]:
         """Return the symbols of those words that have them.
@@ -100,7 +99,7 @@ class Speller:
         token, target = (np.empty(total, dtype=np.int32) for _ in range(2))
         longest = build_arcs(first_child, symbol, *self._tokens, arcs, bits, nodes, token, target)
         trie["arc_token"], trie["arc_target"] = token, target
-        return used, bits, longest
+        return used, bits, int(longest)
 
 
 def bits_of(used: BoolArray) -> Int64Array:

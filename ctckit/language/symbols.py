@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,73 +70,84 @@ class Characters:
 class WordStore:
     """Words as bytes that sort as their symbols do; takes them in parts.
 
-    Each symbol, from 1 on, has as many bytes as the largest needs, the first byte the most.
-
     Attributes
     ----------
-    width : bytes of a symbol: 1, 2 or 4
     used : bool; which symbols are in some word
+    longest : symbols of the longest word
     """
 
     def __init__(self, size: int) -> None:
-        self.width = 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
         self.used: BoolArray = np.zeros(size, dtype=np.bool_)
-        self._bytes: list[UInt8Array] = []
-        self._lengths: list[Int32Array] = []
+        self.longest = 0
+        # Each symbol, from 1 on, has as many bytes as the largest needs; 0 ends a word.
+        self._width = 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
+        self._bytes = _Growing(np.dtype(np.uint8))
+        self._starts = _Growing(np.dtype(np.int64))
 
     def add(self, symbols: Int32Array, offsets: Int64Array) -> None:
         """Add words, none of them empty."""
+        lengths = np.diff(offsets)
         self.used[symbols] = True
-        dtype = f">u{self.width}"
-        self._bytes.append((symbols + 1).astype(dtype).view(np.uint8))
-        self._lengths.append(np.diff(offsets).astype(np.int32))
+        self.longest = max(self.longest, int(lengths.max(initial=0)))
+        words = np.arange(len(lengths))
+        values = np.zeros(len(symbols) + len(lengths), dtype=f">u{self._width}")
+        values[np.arange(len(symbols)) + np.repeat(words, lengths)] = symbols + 1
+        self._starts.add(self._bytes.count + (offsets[:-1] + words) * self._width)
+        self._bytes.add(values.view(np.uint8))
 
     def finish(self) -> SortedWords:
-        """Return the words, sorted; the store is empty after that."""
-        data = np.concatenate([*self._bytes, np.zeros(0, dtype=np.uint8)])
+        """Return the words, sorted, one of each that came more than once; empties the store."""
+        from ctckit.kernels.lexicon import front_code, sort_words
+
+        data, order, width = self._bytes.array(), self._starts.array(), self._width
+        order = order[: sort_words(data, width, order, _pages(len(order), np.dtype(np.int64)))]
+        shared = _pages(len(order), np.dtype(np.int32))
+        tails = _pages(len(data), np.dtype(np.uint8))
+        sizes = np.zeros(self.longest + 1, dtype=np.int64)
+        written = front_code(data, width, order, shared, tails, sizes)
         self._bytes.clear()
-        starts = offsets_of(np.concatenate([*self._lengths, np.zeros(0, dtype=np.int32)]))
-        self._lengths.clear()
-        starts *= self.width
-        return SortedWords(data, self.width, starts, _sorted_order(data, starts))
+        self._starts.clear()
+        sizes[0] = 1  # the root
+        return SortedWords(tails[:written], width, shared, offsets_of(sizes))
 
 
 @dataclass(frozen=True)
 class SortedWords:
-    """Words of a `WordStore`.
+    """Words of a `WordStore`, each as what it adds to the one before.
 
     Attributes
     ----------
-    data : uint8; all bytes
+    tails : uint8; the symbols that each word does not share with the one before, and 0 after them
     width : bytes of a symbol
-    starts : int64; where each word's bytes begin, and where the last one's end
-    order : int32; the words' numbers in order, one of each that came more than once
+    shared : int32; how many symbols each word shares with the one before
+    start_of_depth : int64; the first node of each depth in a trie, and the number of nodes
     """
 
-    data: UInt8Array
+    tails: UInt8Array
     width: int
-    starts: Int64Array
-    order: Int32Array
-
-    @property
-    def longest(self) -> int:
-        """Symbols of the longest word."""
-        return int(np.diff(self.starts).max()) // self.width
+    shared: Int32Array
+    start_of_depth: Int64Array
 
     def trie(self, bits: Int64Array) -> Arrays:
         """Return the arrays nodes, token and word_end of a `Lexicon`.
 
         bits : int64; each symbol's bit in the masks
         """
-        from ctckit.kernels.lexicon import build_trie, count_nodes
+        from ctckit.kernels.lexicon import build_trie
 
-        words = (self.data, self.width, self.starts, self.order)
-        start_of_depth = np.zeros(self.longest + 2, dtype=np.int64)
-        count_nodes(*words, start_of_depth)
-        count = int(start_of_depth[-1])
+        count = int(self.start_of_depth[-1])
         nodes = np.zeros((count + 1, 2), dtype=np.int64)
         token, word_end = (np.zeros(count, dtype=np.int32) for _ in range(2))
-        build_trie(*words, bits, start_of_depth, nodes, token, word_end)
+        build_trie(
+            self.tails,
+            self.width,
+            self.shared,
+            bits,
+            self.start_of_depth,
+            nodes,
+            token,
+            word_end,
+        )
         return {"nodes": nodes, "token": token, "word_end": word_end}
 
 
@@ -144,41 +157,36 @@ def upper_halves(nodes: Int64Array) -> npt.NDArray[np.uint32]:
     return halves
 
 
-def _sorted_order(data: UInt8Array, starts: Int64Array) -> Int32Array:
-    """Return the words' numbers in the order of their bytes, one of each that are the same.
+class _Growing:
+    """An array to which more is added, in pages of its own."""
 
-    Eight bytes at a time: those that tie are ranked by the next eight.
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.count = 0
+        self._array = _pages(1 << 16, dtype)
+
+    def add(self, values: npt.NDArray[Any]) -> None:
+        """Add values at the end."""
+        count = self.count + len(values)
+        if count > len(self._array):
+            grown = _pages(2 * count, self._array.dtype)
+            grown[: self.count] = self.array()
+            self._array = grown
+        self._array[self.count : count] = values
+        self.count = count
+
+    def clear(self) -> None:
+        """Let go of all of it."""
+        self._array, self.count = self._array[:0].copy(), 0
+
+    def array(self) -> npt.NDArray[Any]:
+        """Return what has been added; a view."""
+        return self._array[: self.count]
+
+
+def _pages(size: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return an array of zeros in memory that goes back to the system as soon as it is free.
+
+    Of what malloc gives much would stay with the process, and lie below what is kept.
     """
-    from ctckit.kernels.lexicon import word_keys
-
-    order = np.arange(len(starts) - 1, dtype=np.int32)
-    repeated = np.zeros(len(order), dtype=np.bool_)
-    places = order.copy()  # in `order`, of the words that are not ranked yet
-    group = np.zeros(len(order), dtype=np.int32)  # those that tie share one
-    skipped = 0
-    while len(places):
-        words = order[places]
-        signed = np.empty(len(words), dtype=np.int64)
-        word_keys(data, starts, words, skipped, signed)
-        keys = signed.view(np.uint64)
-        skipped += 8
-        by_key = np.argsort(keys) if skipped == 8 else np.lexsort((keys, group))
-        words, keys, group = words[by_key], keys[by_key], group[by_key]
-        del by_key, signed
-        order[places] = words
-        same = np.zeros(len(words) + 1, dtype=np.bool_)
-        same[1:-1] = (keys[1:] == keys[:-1]) & (group[1:] == group[:-1])
-        # Bytes that are equal, and none left in either: one word.
-        ended = starts[words + 1] - starts[words] <= skipped
-        repeated[places[1:]] = same[1:-1] & ended[1:] & ended[:-1]
-        tied = (same[1:] | same[:-1]) & ~_all_of_run(ended, same)
-        group = np.cumsum(~same[:-1], dtype=np.int32)[tied]
-        places = places[tied]
-    return order[~repeated]
-
-
-def _all_of_run(values: BoolArray, same: BoolArray) -> BoolArray:
-    """Return for each value whether all of its run are true; same: continues the run before."""
-    starts = np.flatnonzero(~same[:-1])
-    whole: BoolArray = np.logical_and.reduceat(values, starts)
-    return np.repeat(whole, np.diff(np.append(starts, len(values))))
+    pages = mmap.mmap(-1, max(size, 1) * dtype.itemsize)
+    return np.frombuffer(pages, dtype=dtype, count=size)

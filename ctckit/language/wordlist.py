@@ -10,7 +10,7 @@ from typing import Any
 from ctckit.cache import file_identity
 from ctckit.errors import InvalidValueError, NotFoundError
 
-_PART = 1 << 17
+_PART = 1 << 16
 """Bytes that are read at a time."""
 
 
@@ -36,8 +36,8 @@ def checked_identity(path: Path) -> list[Any]:
         ) from None
 
 
-def read_words(path: Path) -> Iterator[str]:
-    """Yield the words of a UTF-8 file with one a line.
+def read_words(path: Path) -> Iterator[list[str]]:
+    """Yield the words of a UTF-8 file with one a line, many at a time.
 
     A byte order mark at its start, white space around a word and empty lines are dropped.
 
@@ -51,9 +51,10 @@ def read_words(path: Path) -> Iterator[str]:
         while data := file.read(_PART) + file.readline():
             if lines_before == 0:
                 data = data.removeprefix(codecs.BOM_UTF8)
-            lines = _decoded(data, lines_before, path).split("\n")
-            words = [fields for line in lines if (fields := line.split())]
-            if any(len(fields) > 1 for fields in words):
+            text = _decoded(data, lines_before, path)
+            lines = text.split("\n")
+            words = list(filter(None, map(str.strip, lines)))
+            if words != text.split():
                 at = next(i for i, line in enumerate(lines) if len(line.split()) > 1)
                 raise InvalidValueError(
                     f"lexicon must hold one word a line, got {lines[at].strip()!r} in line "
@@ -62,8 +63,7 @@ def read_words(path: Path) -> Iterator[str]:
                 )
             found = found or bool(words)
             lines_before += len(lines) - 1
-            for (word,) in words:
-                yield word
+            yield words
     if not found:
         raise InvalidValueError(
             f"lexicon must hold some words, got {str(path)!r} without any; write one word a line"
