@@ -37,6 +37,12 @@ class BeamSearch(BeamDecoder):
     lm: Path | None = option(None, help="N-gram model of characters, an ARPA file.")
     lm_weight: float = option(0.5, minimum=0.0, help="Of the model's log-probabilities.")
     token_bonus: float = option(0.0, help="Added for each token.")
+    beam_threshold: float | None = option(
+        15.0,
+        minimum=0.0,
+        help="With lm or token_bonus: prefixes whose score is this far below the best one's are "
+        "dropped.",
+    )
 
     def prepare(self) -> None:
         """Load the model and the kernel."""
@@ -73,6 +79,7 @@ class BeamSearch(BeamDecoder):
             lm_weight=self.lm_weight if model is not None else 0.0,
             word_bonus=self.token_bonus,
             one_reading=True,
+            beam_threshold=self.beam_threshold,
         )
         self.score_parts = PARTS
         self._words = WordSearch(self.alphabet, lexicon, rules, tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,7 @@ class WordRules:
     unknown_score : added for each word that the lexicon lacks
     score_ends : whether the model scores the start and the end of a text
     one_reading : whether a text can be read as words in one way only, whatever the lexicon is
+    beam_threshold : how far below the best prefix's score one may be; None: any
     """
 
     word_characters: str
@@ -62,6 +64,7 @@ class WordRules:
     unknown_score: float = 0.0
     score_ends: bool = True
     one_reading: bool = False
+    beam_threshold: float | None = None
 
 
 class WordSearch:
@@ -109,6 +112,7 @@ class WordSearch:
                 0 if tables is None else tables.end,
                 0 if tables is None or not rules.score_ends else tables.first_state,
                 0.0 if phrases is None else phrases.at_once,
+                0.0 if rules.beam_threshold is None else math.exp(-rules.beam_threshold),
             ),
             NO_TABLES if tables is None else tables.columns,
             NO_PHRASES if phrases is None else phrases.columns,

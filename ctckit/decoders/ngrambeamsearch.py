@@ -76,6 +76,10 @@ class NGramBeamSearch(BeamDecoder):
         True, help="Score the start and the end of a text as a sentence's."
     )
 
+    beam_threshold: float | None = option(
+        15.0, minimum=0.0, help="Prefixes whose score is this far below the best one's are dropped."
+    )
+
     def prepare(self) -> None:
         """Read the model, the lexicon and the phrases, and load the kernel."""
         characters = self._checked_word_characters()
@@ -100,6 +104,7 @@ class NGramBeamSearch(BeamDecoder):
             bonus,
             self.unknown_score if self.open_vocabulary else 0.0,
             self.score_boundaries,
+            beam_threshold=self.beam_threshold,
         )
         self._spelling = _spelling_alphabet(self.alphabet, self.word_separator)
         self._automaton = automaton

@@ -100,11 +100,11 @@ KEPT_ROWS = 256
 """Contexts whose next words' probabilities are all kept, where each token is a word."""
 MEMO = 4096
 """Look-aheads that are remembered at least; a power of two."""
-RULES = types.Tuple((F64, F64, F64, BOOL, BOOL, BOOL, BOOL, BOOL, BOOL, I64, I64, I64, F64))
+RULES = types.Tuple((F64, F64, F64, BOOL, BOOL, BOOL, BOOL, BOOL, BOOL, I64, I64, I64, F64, F64))
 """lm_weight, word_bonus, unknown_score; whether words may follow each other directly, any word may
 be written, texts may have several readings, there is a model, phrases, and boundaries count; the
 model's numbers of the unknown word and the end, and the first context; what a token may earn at
-once where it is several characters."""
+once where it is several characters; how far behind the best a prefix may be, as a factor."""
 
 
 @inline
@@ -220,6 +220,37 @@ def _drop(values, bits, cut, start, count, entries, from_mass, from_ahead):
 
 
 @inline
+def _order_classes(
+    first, last, classes, probs, kinds, after_node, begin_node, inside, outside, prob_of, starts
+):
+    """Write the classes that may be in words and outside to two lists; returns how many.
+
+    They come by falling power of two of their probability, which is written to prob_of. starts
+    (65) is scratch.
+    """
+    starts[:] = 0
+    for k in range(first, last):
+        power = min(1023 - (np.float64(probs[k]).view(np.int64) >> 52), np.int64(63))
+        starts[power + 1] += 1
+        prob_of[classes[k]] = probs[k]
+    for b in range(63):
+        starts[b + 1] += starts[b]
+    for k in range(first, last):
+        power = min(1023 - (np.float64(probs[k]).view(np.int64) >> 52), np.int64(63))
+        inside[starts[power]] = classes[k]
+        starts[power] += 1
+    n_inside = 0
+    n_outside = 0
+    for k in range(last - first):
+        c = inside[k]
+        inside[n_inside] = c
+        n_inside += np.int64(kinds[c] & (SPELLS | OPEN) != 0)
+        outside[n_outside] = c
+        n_outside += np.int64(after_node[c] >= 0 or begin_node[c] >= 0)
+    return n_inside, n_outside
+
+
+@inline
 def _text_key(key, c):
     """Return the hash of a text and one class more."""
     key = (key ^ np.uint64(c + 1)) * np.uint64(0x9E3779B97F4A7C15)
@@ -299,7 +330,7 @@ def ngram_beam_search(
     hypothesis_offsets (N + 1), scores (N * n_best): out, filled from the front.
     """
     lm_weight, word_bonus, unknown_score, direct, open_words, ambiguous, has_lm, hot = rules[:8]
-    score_ends, end_word, first_state = rules[8], rules[10], rules[11]
+    score_ends, end_word, first_state, floor_factor = rules[8], rules[10], rules[11], rules[13]
     nodes, arc_token, arc_target = lexicon[0], lexicon[1], lexicon[2]
     off = np.int64(nodes.shape[0] - 1)
     kinds, after_node, begin_node, lexicon_bit, class_word = classes_of
@@ -365,6 +396,7 @@ def ngram_beam_search(
     tried_code = np.zeros(3 * n_classes, dtype=np.int64)
     tried_node = np.zeros(3 * n_classes, dtype=np.int64)
     prob_of = np.zeros(n_classes)
+    starts = np.zeros(65, dtype=np.int64)
     wanted_inside = np.zeros(n_classes, dtype=np.int64)
     wanted_outside = np.zeros(n_classes, dtype=np.int64)
     # What competes: the survivors' values first, then the new prefixes'.
@@ -444,8 +476,13 @@ def ngram_beam_search(
                 best_inside = np.int64(top_inside).view(np.float64)
                 best_after = np.int64(top_after).view(np.float64) * begin_factor
                 best = max(best_inside, best_after)
+                # Below the floor a prefix is too far behind the best one, of those known so far.
+                floor = 0.0
+                for j in range(size):
+                    floor = max(floor, values[j])
+                floor *= floor_factor
                 log_threshold = np.float32(-np.inf)
-                threshold = 0.0
+                threshold = floor
                 weakest = np.int64(0)
                 if size == width:
                     for j in range(size, cells):
@@ -453,10 +490,10 @@ def ngram_beam_search(
                     weakest = LARGEST
                     for j in range(cells):
                         weakest = min(weakest, bits[j])
-                    threshold = np.int64(weakest).view(np.float64)
-                    ratio = threshold / best
-                    if threshold > 0.0:
-                        log_threshold = np.float32(np.inf) if ratio > 1.0 else log_at_most(ratio)
+                    threshold = max(threshold, np.int64(weakest).view(np.float64))
+                ratio = threshold / best
+                if threshold > 0.0:
+                    log_threshold = np.float32(np.inf) if ratio > 1.0 else log_at_most(ratio)
 
                 count = size
                 known_cut = np.int64(0)
@@ -473,31 +510,19 @@ def ngram_beam_search(
                 for r in range(min(found, 2)):
                     first = np.int64(r)
                     last = np.int64(1)
-                    if r == 1:  # those that can, by falling probability
+                    if r == 1:  # those that can
                         for k in range(1, found):
-                            c, prob = classes[k], probs[k]
-                            if prob * best > threshold:
-                                n = last
-                                while n > 1 and probs[n - 1] < prob:
-                                    classes[n], probs[n] = classes[n - 1], probs[n - 1]
-                                    n -= 1
-                                classes[n], probs[n] = c, prob
-                                last += 1
+                            classes[last], probs[last] = classes[k], probs[k]
+                            last += np.int64(probs[k] * best > threshold)
                         if last == 1:
                             continue
-                    n_inside = 0
-                    n_outside = 0
+                    n_inside, n_outside = _order_classes(
+                        first, last, classes, probs, kinds, after_node, begin_node, wanted_inside,
+                        wanted_outside, prob_of, starts,
+                    )  # fmt: skip
+                    top_prob = 0.0
                     for k in range(first, last):
-                        c = np.int64(classes[k])
-                        if kinds[c] & (SPELLS | OPEN):
-                            prob_of[c] = probs[k]
-                            wanted_inside[n_inside] = c
-                            n_inside += 1
-                        if after_node[c] >= 0 or begin_node[c] >= 0:
-                            prob_of[c] = probs[k]
-                            wanted_outside[n_outside] = c
-                            n_outside += 1
-                    top_prob = probs[first]
+                        top_prob = max(top_prob, probs[k])
                     for j in range(size):
                         n_tried = 0
                         reach = reach_inside[j]
@@ -514,7 +539,9 @@ def ngram_beam_search(
                                 for k in range(n_inside):
                                     c = wanted_inside[k]
                                     if reach * prob_of[c] <= threshold:
-                                        break
+                                        if reach * prob_of[c] * 2.0 <= threshold:
+                                            break
+                                        continue
                                     to = np.int64(-1)
                                     if kinds[c] & SPELLS and (mask[j] >> lexicon_bit[c]) & 1:
                                         to = _target(arc_start[j], arc_end[j], c, lexicon)
@@ -533,7 +560,7 @@ def ngram_beam_search(
                             for k in range(n_outside):
                                 c = wanted_outside[k]
                                 likely = reach * prob_of[c] * bonus_factor
-                                if likely <= threshold:
+                                if likely * 2.0 <= threshold:
                                     break
                                 if (
                                     likely * kept_rows[line, class_word[c]] > threshold
@@ -547,7 +574,7 @@ def ngram_beam_search(
                             for k in range(n_outside):
                                 c = wanted_outside[k]
                                 likely = reach * prob_of[c]
-                                if likely * begin_factor <= threshold:
+                                if likely * begin_factor * 2.0 <= threshold:
                                     break
                                 to = after_node[c]
                                 if to >= 0 and likely * (bonus_factor if to else 1.0) > threshold:
@@ -581,7 +608,7 @@ def ngram_beam_search(
                             if count > crowded:
                                 weakest = cut_at(bits, count, width, weakest)
                                 known_cut = weakest
-                                threshold = np.int64(weakest).view(np.float64)
+                                threshold = max(floor, np.int64(weakest).view(np.float64))
                                 count = _drop(
                                     values, bits, weakest, size, count, entries, from_mass,
                                     from_ahead,
@@ -661,10 +688,14 @@ def ngram_beam_search(
                             known_cut = np.int64(0)
                     for k in range(first, last):
                         prob_of[classes[k]] = 0.0
+                    if r == 0:
+                        for k in range(size, count):
+                            floor = max(floor, values[k] * floor_factor)
+                        threshold = max(threshold, floor)
                     if r == 0 and count > width:
                         weakest = cut_at(bits, count, width, weakest)
                         known_cut = weakest
-                        threshold = np.int64(weakest).view(np.float64)
+                        threshold = max(threshold, np.int64(weakest).view(np.float64))
                         count = _drop(
                             values, bits, weakest, size, count, entries, from_mass, from_ahead
                         )
@@ -676,6 +707,7 @@ def ngram_beam_search(
                 cut = known_cut
                 if cut == 0 and count > width:
                     cut = max(cut_at(bits, count, width, weakest), np.int64(1))
+                cut = max(cut, np.float64(floor).view(np.int64))
                 n_new = 0
                 for k in range(size, count):
                     new_from[n_new] = k

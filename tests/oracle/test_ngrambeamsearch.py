@@ -89,7 +89,11 @@ class Case:
 
     def decoder(self, beam_width):
         return load_decoder(
-            "ngrambeamsearch", self.alphabet, beam_width=beam_width, **self.decoder_options
+            "ngrambeamsearch",
+            self.alphabet,
+            beam_width=beam_width,
+            beam_threshold=None,
+            **self.decoder_options,
         )
 
 
