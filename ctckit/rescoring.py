@@ -146,9 +146,7 @@ def _checked_numbers(returned: Any, texts: list[str], name: str) -> Float64Array
             "return a list of floats"
         ) from error
     if array.shape != (len(texts),):
-        got = f"{array.shape[0]} numbers" if array.ndim == 1 else type(returned).__name__
-        if array.ndim > 1:
-            got = f"an array of shape {array.shape}"
+        got = type(returned).__name__ if array.ndim == 0 else f"shape {array.shape}"
         raise InvalidValueError(
             f"{rule}, got {got} for {len(texts)} texts, from {_shown(texts[0])} to "
             f"{_shown(texts[-1])}; return a list of floats in the order of the texts"

@@ -214,12 +214,18 @@ NAME = r"score_texts tests?[\w.]*test_rescoring:\S+"
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        ([-1.0] * 3, "must return one number a text, got 3 numbers for 4 texts, from 'ab' to 'b';"),
-        ([], "must return one number a text, got 0 numbers for 4 texts, from 'ab' to 'b'; return"),
+        (
+            [-1.0] * 3,
+            r"must return one number a text, got shape \(3,\) for 4 texts, from 'ab' to 'b';",
+        ),
+        (
+            [],
+            r"must return one number a text, got shape \(0,\) for 4 texts, from 'ab' to 'b';",
+        ),
         (None, "must return one number a text, got NoneType for 4 texts, from 'ab' to 'b'; return"),
         (-1.0, "must return one number a text, got float for 4 texts"),
         ({1.0, 2.0, 3.0, 4.0}, "must return one number a text, got set for 4 texts"),
-        (np.zeros((4, 1)), r"got an array of shape \(4, 1\) for 4 texts"),
+        (np.zeros((4, 1)), r"got shape \(4, 1\) for 4 texts"),
         ([1.0, 2.0, [3.0], 4.0], "got list, of which NumPy makes no array"),
         ([1.0, 2.0, 3.0, math.nan], "finite numbers or -inf, got nan for the text 'b'; check the"),
         ([1.0, math.inf, 3.0, 4.0], "finite numbers or -inf, got inf for the text 'a'; check the"),
