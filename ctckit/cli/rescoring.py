@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from typing import Any
 
 import click
@@ -59,7 +60,8 @@ def make_rescorer(
         from ctckit.rescoring import rescore
 
         try:
-            return rescore(decoded, function, weight=1.0 if weight is None else weight)
+            with redirect_stdout(sys.stderr):  # what it prints is no result
+                return rescore(decoded, function, weight=1.0 if weight is None else weight)
         except CtckitError:
             raise
         except (Exception, SystemExit) as error:
@@ -95,7 +97,8 @@ def _imported(spec: str, module: str) -> Any:
         sys.path.insert(0, here)
     importlib.invalidate_caches()
     try:
-        return importlib.import_module(module)
+        with redirect_stdout(sys.stderr):
+            return importlib.import_module(module)
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and f"{module}.".startswith(f"{missing}."):

@@ -39,6 +39,11 @@ def few(texts):
     return [0.0]
 
 
+def speak(texts):
+    print("scoring")
+    return score(texts)
+
+
 def nan(texts):
     return [math.nan] * len(texts)
 """
@@ -87,6 +92,16 @@ def test_weight_and_a_method(invoke, dump, module):
     )
     zero = invoke("decode", *options[:-1], "0")
     assert zero.stdout == invoke("decode", "--n-best", "5").stdout
+
+
+def test_what_the_function_prints_is_no_result(invoke, dump, module, folder):
+    with (folder / "ctckit_lm.py").open("a", encoding="utf-8") as file:
+        file.write('print("loading")')
+    silent = invoke("decode", "--n-best", "3", "--rescore", "ctckit_lm:score")
+    loud = invoke("decode", "--n-best", "3", "--rescore", "ctckit_lm:speak")
+    assert (silent.stderr, loud.stderr) == ("loading\n", "scoring\n")
+    assert loud.stdout == silent.stdout
+    assert loud.stdout.startswith(dump.ids[0])
 
 
 def test_into_a_file_in_a_process_of_its_own(ctckit, dump, module, folder):
