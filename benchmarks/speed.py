@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -34,7 +33,7 @@ from inputs import (
     peaked_matrices,
 )
 from peers import FastCtcDecode, TensorFlow
-from timing import Contestant, interleave
+from timing import Contestant, interleave, where_and_when
 
 import ctckit
 
@@ -233,25 +232,8 @@ def cold_start() -> Row:
 
 def stamp(lines: Lines, tf: TensorFlow, fast: FastCtcDecode) -> Row:
     """Return where and with what this was measured."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    cpu = platform.processor() or "unknown"
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].split(":", 1)[1].strip() if names else cpu
-    import llvmlite.binding
-
     return {
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": commit.stdout.strip(),
-        "cpu": f"{cpu}, {llvmlite.binding.get_host_cpu_name()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
+        **where_and_when(),
         "versions": {
             "ctckit": version("ctckit"),
             "numpy": version("numpy"),

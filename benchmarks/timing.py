@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -43,4 +50,28 @@ def interleave(contestants: list[Contestant], rounds: int) -> dict[str, Timing]:
     return {
         one.name: Timing(statistics.median(cpu[one.name]), statistics.median(wall[one.name]))
         for one in contestants
+    }
+
+
+def where_and_when() -> dict[str, Any]:
+    """Return the date, the commit, the processor and Python's version."""
+    import llvmlite.binding
+
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    cpu = platform.processor() or "unknown"
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0].split(":", 1)[1].strip() if names else cpu
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": commit.stdout.strip(),
+        "cpu": f"{cpu}, {llvmlite.binding.get_host_cpu_name()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
     }

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ctckit.hypotheses import DecodedBatch, Hypothesis, SearchResult
     from ctckit.matrices import MatrixBatch
     from ctckit.registry import DecoderInfo, list_decoders, load_decoder
+    from ctckit.rescoring import rescore
 
 __version__ = "0.1.0"
 
@@ -57,6 +58,7 @@ __all__ = [
     "load_decoder",
     "open_dump",
     "option",
+    "rescore",
     "write_dump",
 ]
 
@@ -83,6 +85,7 @@ _HOMES = {
     "DecoderInfo": "ctckit.registry",
     "list_decoders": "ctckit.registry",
     "load_decoder": "ctckit.registry",
+    "rescore": "ctckit.rescoring",
 }
 """The module of each public name, imported when the name is first used."""
 

@@ -286,13 +286,15 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
     def _columns_of_best(self) -> tuple[Int32Array, Int64Array]:
         if len(self.token_offsets) == len(self.hypothesis_offsets):
             return self.token_ids, self.token_offsets
-        best = self.hypothesis_offsets[:-1]
-        lengths = self.token_offsets[best + 1] - self.token_offsets[best]
-        offsets = offsets_of(lengths)
-        positions = np.arange(offsets[-1]) + np.repeat(
-            self.token_offsets[best] - offsets[:-1], lengths
-        )
+        positions, offsets = self._positions(self.hypothesis_offsets[:-1])
         return self.token_ids[positions], offsets
+
+    def _positions(self, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Return where the tokens of some hypotheses are, and the offsets that they then have."""
+        lengths = self.token_offsets[rows + 1] - self.token_offsets[rows]
+        offsets = offsets_of(lengths)
+        starts = np.repeat(self.token_offsets[rows] - offsets[:-1], lengths)
+        return np.arange(offsets[-1]) + starts, offsets
 
     def all_texts(self) -> list[str]:
         """Return the texts of all H hypotheses, in the order of the columns."""
@@ -333,25 +335,39 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
 
     def _only(self, row: int) -> DecodedBatch:
         """Return a materialised batch of that one hypothesis."""
-        self.materialize()
-        start, stop = self.token_offsets[row : row + 2].tolist()
-        one = object.__new__(DecodedBatch)
-        one.alphabet = self.alphabet
-        one.token_ids = self.token_ids[start:stop].copy()
-        one.token_offsets = np.array([0, stop - start], dtype=np.int64)
+        one = self.materialize()._chosen(np.array([row]))
         one.hypothesis_offsets = np.array([0, 1], dtype=np.int64)
-        one._scores = self.scores[row : row + 1].copy()
-        one.parts = None
-        if self.parts is not None:
-            one.parts = {name: part[row : row + 1].copy() for name, part in self.parts.items()}
-        one._log_probs = self.log_probs[row : row + 1].copy()
-        one._timesteps = self.timesteps[start:stop].copy()
-        one._batch = None
         line = int(np.searchsorted(self.hypothesis_offsets, row, side="right")) - 1
         one._ids = [self.ids[line]]
         one._threads = 1
-        one._lock = threading.RLock()
         return one
+
+    def _ranked_by(self, scores: Float64Array, parts: Mapping[str, Float64Array]) -> DecodedBatch:
+        """Return the hypotheses with other scores, best first; ties keep their order."""
+        lines = np.repeat(np.arange(len(self)), np.diff(self.hypothesis_offsets))
+        order = np.lexsort((-scores, lines))
+        ranked = self._chosen(order)
+        ranked._scores = scores[order]
+        ranked.parts = {name: part[order] for name, part in parts.items()}
+        return ranked
+
+    def _chosen(self, rows: Int64Array) -> DecodedBatch:
+        """Return some hypotheses and what is known of them, not yet divided into lines."""
+        positions, offsets = self._positions(rows)
+        made = object.__new__(DecodedBatch)
+        with self._lock:
+            made.__dict__.update(self.__dict__)
+        made._lock = threading.RLock()
+        made.token_ids, made.token_offsets = made.token_ids[positions], offsets
+        if made._scores is not None:
+            made._scores = made._scores[rows]
+        if made._log_probs is not None:
+            made._log_probs = made._log_probs[rows]
+        if made._timesteps is not None:
+            made._timesteps = made._timesteps[positions]
+        if made.parts is not None:
+            made.parts = {name: part[rows] for name, part in made.parts.items()}
+        return made
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.materialize().__dict__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from ctckit.cli.options import (
 )
 from ctckit.cli.output import FORMATS, Rows, goes_to_terminal, is_device, open_rows
 from ctckit.cli.progress import progress
+from ctckit.cli.rescoring import make_rescorer, rescore_options
+from ctckit.hypotheses import DecodedBatch
 
 
 @click.command(cls=DecoderCommand, short_help="Turn the matrices of a dump into text.")
@@ -42,6 +45,8 @@ def decode(
     dump: Path,
     output: Path | None,
     n_best: int | None,
+    rescore: str | None,
+    rescore_weight: float | None,
     threads: int | None,
     **options: Any,
 ) -> None:
@@ -61,7 +66,8 @@ def decode(
     if output is not None:
         _check_output(output, n_best)
     given = given_options(context, options, n_best)
-    damaged = _decode_dump(context, dump, output, given, n_best, threads)
+    rescored = make_rescorer(rescore, rescore_weight, n_best)
+    damaged = _decode_dump(context, dump, output, given, n_best, threads, rescored)
     for message in damaged:
         say(f"warning: {message}")
     if damaged:
@@ -69,7 +75,7 @@ def decode(
 
 
 decode.params[1:1] = [decoder_option()]
-decode.params += [click_option(N_BEST), click_option(THREADS)]
+decode.params += [click_option(N_BEST), *rescore_options(), click_option(THREADS)]
 
 
 def _check_output(output: Path, n_best: int) -> None:
@@ -89,6 +95,7 @@ def _decode_dump(
     options: dict[str, Any],
     n_best: int,
     threads: int | None,
+    rescored: Callable[[DecodedBatch], DecodedBatch],
 ) -> list[str]:
     """Decode and write all that can be read; return a message a damaged shard."""
     from ctckit.dumps import open_dump
@@ -101,6 +108,6 @@ def _decode_dump(
     ):
         for part in dump.batches():
             decoded = decoder.decode_batch(part.batch, n_best=n_best, threads=threads)
-            writer.write(Rows.of(decoded))
+            writer.write(Rows.of(rescored(decoded)))
             advance(len(decoded))
     return dump.damaged

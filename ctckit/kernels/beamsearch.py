@@ -10,6 +10,8 @@ What makes it fast, without leaving anything out:
   needs no look-up; what would create a prefix that is there is left out class by class.
 - The weakest surviving prefix sets a threshold; the classes that can lift any prefix over it are
   found by comparing logarithms as they lie in the matrix, and only they are exponentiated.
+- Of a large alphabet each block of classes is compared at once, once the likeliest class has
+  raised that threshold; so nearly all that is left of it is one pass over the matrix.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ from ctckit.kernels.search import (
     set_child_mass,
     write_prefix,
 )
+from ctckit.kernels.wide import WIDE, WIDE_BLOCK, candidates_of_scan, log_of_nth, scan_row
 
 FEW = 3
 """Classes up to which all prefixes are tried with them, in no order."""
@@ -64,6 +67,15 @@ def _drop(values, bits, cut, start, count, from_slot, from_class):
             from_class[kept] = from_class[k]
             kept += 1
     return kept
+
+
+@inline
+def _exponentiate(row, classes, found, probs):
+    """Write the probabilities of `found` classes."""
+    for k in range(found):
+        probs[k] = np.float64(row[classes[k]])
+    for k in range(found):
+        probs[k] = fast_exp(probs[k])
 
 
 @inline
@@ -156,6 +168,7 @@ def beam_search(
     """
     lines = offsets.size - 1
     n_classes = log_probs.shape[1]
+    wide = n_classes >= WIDE
     longest = 0
     for i in range(lines):
         longest = max(longest, offsets[i + 1] - offsets[i])
@@ -188,6 +201,8 @@ def beam_search(
     classes = np.zeros(n_classes + 1, dtype=np.uint32)
     probs = np.zeros(n_classes)
     prob_bits = probs.view(np.int64)
+    tops = np.zeros(n_classes // WIDE_BLOCK + 1, dtype=np.int32)
+    hits = np.zeros(n_classes // WIDE_BLOCK + 1, dtype=np.uint32)
     new_node = np.zeros(width, dtype=np.uint32)
     new_from = np.zeros(width + 1, dtype=np.uint32)
     free = np.zeros(width, dtype=np.uint32)
@@ -231,6 +246,10 @@ def beam_search(
                     top = max(top, mass[j])
                 strongest = np.float64(top).view(np.int64)
 
+            first = np.int64(0)
+            if wide:  # before single classes are read, so that they are near by then
+                first = scan_row(row, blank, tops)
+
             # Each prefix goes on with a blank, with its last token, or as its parent's child.
             at_blank = fast_exp(np.float64(row[blank]))
             for j in range(cells):
@@ -257,13 +276,18 @@ def beam_search(
                     values[j] = mass[j] * at_blank + ends_token[j]
 
             count = size
-            found = candidate_classes(row, log_threshold, blank, classes)
+            if not wide:
+                found = candidate_classes(row, log_threshold, blank, classes)
+            else:
+                # A prefix and its `width` children by likelier classes beat a child, but that by
+                # its last token may be a weak one: so a class beyond width + 1 cannot matter.
+                if log_threshold == -np.inf:
+                    log_threshold = log_of_nth(row, blank, width + 1, probs)
+                classes[0] = first
+                found = np.int64(row[first] > log_threshold)
             known_cut = np.int64(0)
             if found > 0:
-                for k in range(found):
-                    probs[k] = np.float64(row[classes[k]])
-                for k in range(found):
-                    probs[k] = fast_exp(probs[k])
+                _exponentiate(row, classes, found, probs)
                 for j in range(cells):
                     base[j] = mass[j]
                 # The likeliest class first: with its children there, few others can survive.
@@ -297,6 +321,13 @@ def beam_search(
                     known_cut = weakest
                     threshold = np.int64(weakest).view(np.float64)
                     count = _drop(values, bits, weakest, size, count, from_slot, from_class)
+                if wide:
+                    if threshold > 0.0:
+                        log_threshold = max(log_threshold, log_at_most(threshold / top))
+                    found = candidates_of_scan(
+                        row, tops, log_threshold, blank, first, hits, classes
+                    )
+                    _exponentiate(row, classes, found, probs)
                 left = 0
                 for k in range(found):
                     at_class = probs[k]

@@ -148,12 +148,12 @@ def log_at_most(x):
 
 
 @inline
-def candidate_classes(row, log_threshold, blank, classes):
-    """Collect the classes above a log-probability, but the blank; returns how many."""
-    found = 0
-    size = row.size
-    start = 0
-    while start + BLOCK <= size:
+def classes_above(row, start, stop, log_threshold, classes, found):
+    """Add the classes from start to stop above a log-probability to `found` ones; returns how many.
+
+    classes : with a cell to spare
+    """
+    while start + BLOCK <= stop:
         above = np.int32(0)
         for c in range(start, start + BLOCK):
             above |= np.int32(row[c] > log_threshold)
@@ -162,15 +162,28 @@ def candidate_classes(row, log_threshold, blank, classes):
                 classes[found] = c
                 found += np.int64(row[c] > log_threshold)
         start += BLOCK
-    for c in range(start, size):
+    for c in range(start, stop):
         classes[found] = c
         found += np.int64(row[c] > log_threshold)
+    return found
+
+
+@inline
+def drop_class(unwanted, classes, found):
+    """Leave a class out of `found` ones, if it is there; returns how many are left."""
+    for k in range(found):
+        if classes[k] == unwanted:
+            classes[k] = classes[found - 1]
+            return found - 1
+    return found
+
+
+@inline
+def candidate_classes(row, log_threshold, blank, classes):
+    """Collect the classes above a log-probability, but the blank; returns how many."""
+    found = classes_above(row, 0, row.size, log_threshold, classes, 0)
     if row[blank] > log_threshold:
-        found -= 1
-        for k in range(found):
-            if classes[k] == blank:
-                classes[k] = classes[found]
-                break
+        found = drop_class(blank, classes, found)
     return found
 
 

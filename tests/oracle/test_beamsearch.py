@@ -125,3 +125,78 @@ def test_narrow_beams_on_small_alphabets(classes, width):
     matrices = [tiny_matrix(rng, rng.integers(0, 25), classes) for _ in range(40)]
     batch = MatrixBatch.from_log_probs(matrices, alphabet)
     compare_with_reference(batch, width, range(len(batch)))
+
+
+def wide_matrices(rng, classes, blank, frames, count):
+    """Flat to peaked; some with few possible classes, at first or throughout, and ties."""
+    logits = rng.normal(size=(count, frames, classes)) * rng.choice([0.3, 1, 3], (count, 1, 1))
+    logits[:, rng.random(frames) < 0.5, blank] += rng.choice([2, 6])
+    for n in range(0, count, 3):
+        few = rng.permutation(classes)[: rng.integers(2, 6)]
+        impossible = np.full(classes, -np.inf)
+        impossible[few] = 0
+        logits[n, : rng.integers(1, frames + 1)] += impossible
+    return list(log_softmax(logits))
+
+
+def alphabet_of(classes, blank):
+    return Alphabet([chr(0x4E00 + c) for c in range(classes)], blank)
+
+
+@pytest.mark.parametrize("classes", [255, 256, 257, 320, 449, 1000, 2000])
+@pytest.mark.parametrize(("width", "place"), [(1, 0.0), (4, 0.4), (12, 1.0)])
+def test_large_alphabets(classes, width, place):
+    """From 256 classes on rows are looked at in blocks of 64."""
+    blank = int(place * (classes - 1))
+    rng = np.random.default_rng([classes, width])
+    matrices = wide_matrices(rng, classes, blank, frames=5, count=3)
+    batch = MatrixBatch.from_log_probs(matrices, alphabet_of(classes, blank))
+    compare_with_reference(batch, width, range(len(batch)))
+
+
+@pytest.mark.parametrize("width", [1, 3, 10])
+def test_repeats_of_large_alphabets(width):
+    """Few classes are likely and come again, so that the likeliest child is often a repeat."""
+    rng = np.random.default_rng(width)
+    logits = rng.normal(size=(8, 8, 300)) * 0.1
+    likely = rng.permutation(300)[:width]
+    logits[:, :, likely] += rng.normal(6, 2, (8, 8, width))
+    logits[:, 0] = -np.inf  # the first frame makes one prefix, so the beam is not full in the next
+    logits[:, 0, likely[0]] = 0
+    batch = MatrixBatch.from_log_probs(list(log_softmax(logits)), alphabet_of(300, 299))
+    compare_with_reference(batch, width, range(len(batch)))
+
+
+@pytest.mark.parametrize("blank", [0, 130, 255])
+def test_certain_blanks_and_impossible_classes_of_large_alphabets(blank):
+    """Rows of -inf but for the blank, or but for one class, and probabilities that round to 1."""
+    alphabet = alphabet_of(256, blank)
+    token = (blank + 64) % 256
+    log_probs = np.full((1, 4, 256), -np.inf, dtype=np.float32)
+    log_probs[0, [0, 2], blank] = 1e-4  # within what the validator allows
+    log_probs[0, [1, 3], token] = [-0.0, 1e-4]
+    decoder = load_decoder("beamsearch", alphabet, beam_width=3)
+    decoded = decoder.decode_batch(MatrixBatch.from_log_probs(log_probs, alphabet), n_best=3)
+    assert [(one.token_ids, one.score) for one in decoded[0]] == [((token, token), 0.0)]
+
+
+@pytest.mark.nojit
+def test_a_large_alphabet_on_a_tiny_matrix():
+    rng = np.random.default_rng(0)
+    matrices = wide_matrices(rng, 260, 70, frames=3, count=2)
+    compare_with_reference(MatrixBatch.from_log_probs(matrices, alphabet_of(260, 70)), 3, range(2))
+
+
+@pytest.mark.nojit
+def test_one_class_beyond_the_width_counts_where_one_is_a_repeat():
+    """After "a", half of it with a blank, "ac" beats "a" and "aa", though a is likelier than c."""
+    blank, a, b, c = 299, 10, 110, 210
+    probs = np.zeros((1, 3, 300), dtype=np.float32)
+    probs[0, 0, a] = 1
+    probs[0, 1, [a, blank]] = 0.5
+    probs[0, 2] = 0.22 / 297
+    probs[0, 2, [a, b, c, blank]] = 0.3, 0.28, 0.2, 0
+    batch = MatrixBatch.from_probs(probs, alphabet_of(300, blank))
+    decoded = load_decoder("beamsearch", batch.alphabet, beam_width=2).decode_batch(batch, n_best=2)
+    assert [one.token_ids for one in decoded[0]] == [(a, b), (a, c)]
+    compare_with_reference(batch, 2, [0])
