@@ -194,13 +194,19 @@ def _settle(j, prefix, table, sums, slots, state, ended_state, lexicon, rules, m
 
 
 @inline
+def _exp(x):
+    """exp, kept within what float64 holds."""
+    return fast_exp(min(x, 700.0))
+
+
+@inline
 def _weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended):
     """Set a survivor's weights from its gains, relative to a gain."""
-    weight[j] = np.exp(slots[j, GAIN] - reference)
-    inside[j] = np.exp(slots[j, GAIN_INSIDE] - reference)
-    after[j] = np.exp(slots[j, GAIN_AFTER] - reference)
-    begun[j] = np.exp(slots[j, BASE] + word_bonus - reference)
-    ended[j] = np.exp(slots[j, ENDED] - reference)
+    weight[j] = _exp(slots[j, GAIN] - reference)
+    inside[j] = _exp(slots[j, GAIN_INSIDE] - reference)
+    after[j] = _exp(slots[j, GAIN_AFTER] - reference)
+    begun[j] = _exp(slots[j, BASE] + word_bonus - reference)
+    ended[j] = _exp(slots[j, ENDED] - reference)
 
 
 @outline
@@ -220,13 +226,11 @@ def _drop(values, bits, cut, start, count, entries, from_mass, from_ahead):
 
 
 @inline
-def _order_classes(
-    first, last, classes, probs, kinds, after_node, begin_node, inside, outside, prob_of, starts
-):
-    """Write the classes that may be in words and outside to two lists; returns how many.
+def _order_classes(first, last, classes, probs, uses, lists, prob_of, starts):
+    """Write the classes that may be in words, between them, and begin one to three lists.
 
-    They come by falling power of two of their probability, which is written to prob_of. starts
-    (65) is scratch.
+    Returns how many each has. They come by falling power of two of their probability, which is
+    written to prob_of. uses : bits of the lists that each class belongs to; starts (65): scratch.
     """
     starts[:] = 0
     for k in range(first, last):
@@ -235,19 +239,23 @@ def _order_classes(
         prob_of[classes[k]] = probs[k]
     for b in range(63):
         starts[b + 1] += starts[b]
+    ordered = lists[3]
     for k in range(first, last):
         power = min(1023 - (np.float64(probs[k]).view(np.int64) >> 52), np.int64(63))
-        inside[starts[power]] = classes[k]
+        ordered[starts[power]] = classes[k]
         starts[power] += 1
     n_inside = 0
-    n_outside = 0
+    n_apart = 0
+    n_next = 0
     for k in range(last - first):
-        c = inside[k]
-        inside[n_inside] = c
-        n_inside += np.int64(kinds[c] & (SPELLS | OPEN) != 0)
-        outside[n_outside] = c
-        n_outside += np.int64(after_node[c] >= 0 or begin_node[c] >= 0)
-    return n_inside, n_outside
+        c = ordered[k]
+        lists[0, n_inside] = c
+        n_inside += np.int64(uses[c] & 1)
+        lists[1, n_apart] = c
+        n_apart += np.int64(uses[c] >> 1 & 1)
+        lists[2, n_next] = c
+        n_next += np.int64(uses[c] >> 2 & 1)
+    return n_inside, n_apart, n_next
 
 
 @inline
@@ -397,8 +405,15 @@ def ngram_beam_search(
     tried_node = np.zeros(3 * n_classes, dtype=np.int64)
     prob_of = np.zeros(n_classes)
     starts = np.zeros(65, dtype=np.int64)
-    wanted_inside = np.zeros(n_classes, dtype=np.int64)
-    wanted_outside = np.zeros(n_classes, dtype=np.int64)
+    lists = np.zeros((4, n_classes + 1), dtype=np.int64)
+    uses = np.zeros(n_classes, dtype=np.uint8)
+    for c in range(n_classes):
+        if kinds[c] & (SPELLS | OPEN):
+            uses[c] |= 1
+        if after_node[c] >= 0 or (begin_node[c] >= 0 and kinds[c] & SEPARATES):
+            uses[c] |= 2
+        if begin_node[c] >= 0:
+            uses[c] |= 4
     # What competes: the survivors' values first, then the new prefixes'.
     crowded = 2 * width + max(width // 2, 16)
     room = crowded + 2
@@ -498,9 +513,12 @@ def ngram_beam_search(
                 count = size
                 known_cut = np.int64(0)
                 found = candidate_classes(row, log_threshold, blank, classes)
-                likeliest = 0
                 for k in range(found):
-                    probs[k] = fast_exp(np.float64(row[classes[k]]))
+                    probs[k] = np.float64(row[classes[k]])
+                for k in range(found):
+                    probs[k] = fast_exp(probs[k])
+                likeliest = 0
+                for k in range(1, found):
                     if probs[k] > probs[likeliest]:
                         likeliest = k
                 if found > 1:
@@ -516,10 +534,9 @@ def ngram_beam_search(
                             last += np.int64(probs[k] * best > threshold)
                         if last == 1:
                             continue
-                    n_inside, n_outside = _order_classes(
-                        first, last, classes, probs, kinds, after_node, begin_node, wanted_inside,
-                        wanted_outside, prob_of, starts,
-                    )  # fmt: skip
+                    n_inside, n_apart, n_next = _order_classes(
+                        first, last, classes, probs, uses, lists, prob_of, starts
+                    )
                     top_prob = 0.0
                     for k in range(first, last):
                         top_prob = max(top_prob, probs[k])
@@ -537,7 +554,7 @@ def ngram_beam_search(
                                         n_tried += 1
                             else:
                                 for k in range(n_inside):
-                                    c = wanted_inside[k]
+                                    c = lists[0, k]
                                     if reach * prob_of[c] <= threshold:
                                         if reach * prob_of[c] * 2.0 <= threshold:
                                             break
@@ -557,22 +574,18 @@ def ngram_beam_search(
                             if row_context[line] != ended_state[j]:
                                 row_context[line] = ended_state[j]
                                 fill_row(ended_state[j], lm_weight, line, kept_rows, model)
-                            for k in range(n_outside):
-                                c = wanted_outside[k]
+                            for k in range(n_next if at_node[j] != 0 else 0):
+                                c = lists[2, k]
                                 likely = reach * prob_of[c] * bonus_factor
                                 if likely * 2.0 <= threshold:
                                     break
-                                if (
-                                    likely * kept_rows[line, class_word[c]] > threshold
-                                    and at_node[j] != 0
-                                ):
+                                if likely * kept_rows[line, class_word[c]] > threshold:
                                     tried_code[n_tried] = c << 2 | NEXT
                                     tried_node[n_tried] = begin_node[c]
                                     n_tried += 1
                         elif reach * begin_factor * top_prob > threshold:
-                            any_next = direct or kinds[label[j]] & SEPARATES != 0
-                            for k in range(n_outside):
-                                c = wanted_outside[k]
+                            for k in range(n_apart):
+                                c = lists[1, k]
                                 likely = reach * prob_of[c]
                                 if likely * begin_factor * 2.0 <= threshold:
                                     break
@@ -581,15 +594,21 @@ def ngram_beam_search(
                                     tried_code[n_tried] = c << 2 | AFTER
                                     tried_node[n_tried] = to
                                     n_tried += 1
-                                to = begin_node[c]
-                                if (
-                                    to >= 0
-                                    and at_node[j] != 0  # from outside a word that is INSIDE
-                                    and (any_next or kinds[c] & SEPARATES)
-                                    and likely * bonus_factor > threshold
-                                ):
+                            # From outside a word, a word that begins is INSIDE.
+                            n_begin = 0
+                            which = np.int64(1)
+                            if at_node[j] != 0:
+                                n_begin = n_apart
+                                if direct or kinds[label[j]] & SEPARATES != 0:
+                                    n_begin, which = n_next, np.int64(2)
+                            for k in range(n_begin):
+                                c = lists[which, k]
+                                likely = reach * prob_of[c] * bonus_factor
+                                if likely * 2.0 <= threshold:
+                                    break
+                                if begin_node[c] >= 0 and likely > threshold:
                                     tried_code[n_tried] = c << 2 | NEXT
-                                    tried_node[n_tried] = to
+                                    tried_node[n_tried] = begin_node[c]
                                     n_tried += 1
 
                         for n in range(n_tried):
@@ -647,7 +666,7 @@ def ngram_beam_search(
                                         )
                                         memo_key[at] = key
                                         memo_ahead[at] = ahead
-                                        memo_factor[at] = np.exp(ahead)
+                                        memo_factor[at] = _exp(ahead)
                                     ahead = memo_ahead[at]
                                     value *= memo_factor[at]
                                 elif to == off:
