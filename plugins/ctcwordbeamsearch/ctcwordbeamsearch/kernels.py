@@ -23,7 +23,6 @@ from ctckit.kernels.jit import (
     OUT_I32_1D,
     OUT_I64_1D,
     U8_1D,
-    inline,
     kernel,
     outline,
 )
@@ -59,6 +58,7 @@ from ctckit.kernels.search import (
     trailing_zeros,
     write_prefix,
 )
+from ctcwordbeamsearch.prefixes import UNUSED, open_children, same_tokens
 from ctcwordbeamsearch.weights import (
     FINISHED,
     FORECAST,
@@ -71,25 +71,6 @@ from ctcwordbeamsearch.weights import (
     forecast,
     weigh,
 )
-
-UNUSED = 2
-"""Marks a word character that no word holds, in an array of 0 (no word character) and 1."""
-
-
-@inline
-def _open_children(size, node, label, trie, mask, in_words, bit_of, open_inside, open_after):
-    """Take the children that survive themselves from the bits of those that a prefix may have."""
-    for j in range(size):
-        open_inside[j] = mask[j]
-        open_after[j] = -1
-    for j in range(size):
-        above = trie[trie[node[j], PARENT], SLOT]
-        if node[j] != 0 and above != NONE:
-            bit = ~(np.int64(1) << bit_of[label[j]])
-            if in_words[label[j]]:
-                open_inside[above] &= bit
-            else:
-                open_after[above] &= bit
 
 
 @outline
@@ -105,14 +86,6 @@ def _drop(values, bits, cut, start, count, from_slot, from_class, from_mass, to_
             to_node[kept] = to_node[k]
             kept += 1
     return kept
-
-
-@inline
-def _same_tokens(token_ids, first, second, length):
-    for k in range(length):
-        if token_ids[first + k] != token_ids[second + k]:
-            return False
-    return True
 
 
 @kernel(
@@ -526,7 +499,7 @@ def word_beam_search(
                 children[j] = first_child_of(nodes[trie[child, STANDS_AT], PACKED])
             link_parents(size, other, node, label, trie, source)
             if exact_bits:
-                _open_children(
+                open_children(
                     size, node, label, trie, mask, in_words, bit_of, open_inside, open_after
                 )
             else:
@@ -571,7 +544,7 @@ def word_beam_search(
             fresh = True  # completed, it may be what another prefix is
             for h in range(first, hypotheses):
                 if token_offsets[h + 1] - token_offsets[h] == stop - written:
-                    fresh = fresh and not _same_tokens(
+                    fresh = fresh and not same_tokens(
                         token_ids, token_offsets[h], written, stop - written
                     )
             if fresh:
