@@ -381,19 +381,21 @@ def word_beam_search(
         return product ** (1 / (state.count + 1))
 
     def finish(text: TokenIds, states: list[_Words]) -> tuple[TokenIds, float]:
-        ranked = [(last_weight(state), state) for state in states]
+        ranked = [(last_weight(state), state.open) for state in states]
         if complete_last_word:
             whole = [
-                (value, state)
-                for value, state in ranked
-                if value > 0 and (not state.open or model.is_word(state.open))
+                (value, word)
+                for value, word in ranked
+                if value > 0 and (not word or model.is_word(word))
             ]
             ranked = whole or ranked
-        value, best = max(ranked, key=lambda pair: pair[0])
-        if complete_last_word and best.open:
-            end = model.completion(best.open)[len(best.open) :]
-            text += tuple(token_ids[c] for c in end)
-        return text, value
+        best, word = ranked[0]
+        for value, other in ranked[1:]:
+            if value > best * _ROUNDING:
+                best, word = value, other
+        if complete_last_word and word:
+            text += tuple(token_ids[c] for c in model.completion(word)[len(word) :])
+        return text, best
 
     return search_prefixes(
         log_probs,

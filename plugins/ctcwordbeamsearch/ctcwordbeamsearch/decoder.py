@@ -46,8 +46,8 @@ class WordBeamSearch(BeamDecoder):
     )
     word_separator: str | None = option(
         " ",
-        help="Token that stands between words, if no other that is in no word does; None where "
-        "words follow each other directly.",
+        help="Token that separates words, as every other does that is no word character; None "
+        "where words follow each other directly.",
     )
     complete_last_word: bool = option(
         True, help="Complete the last word where only one word begins like it."

@@ -39,26 +39,27 @@ from ctckit.kernels.search import (
     FIRST_CHILD,
     LANES,
     LARGEST,
-    LOG_2,
     NONE,
     PARENT,
-    RESCALE_BELOW,
     SLOT,
-    candidate_classes,
     child_prefix,
     count_ones,
     cut_at,
-    fast_exp,
     link_parents,
     log_at_most,
     padded,
     prefetch,
-    rescale,
     survives,
     trailing_zeros,
     write_prefix,
 )
-from ctcwordbeamsearch.prefixes import UNUSED, open_children, same_tokens
+from ctcwordbeamsearch.prefixes import (
+    go_on,
+    is_fresh,
+    likely_classes,
+    open_children,
+    write_completed,
+)
 from ctcwordbeamsearch.weights import (
     FINISHED,
     FORECAST,
@@ -204,21 +205,10 @@ def word_beam_search(
         for t in range(offsets[i], offsets[i + 1]):
             row = log_probs[t]
             cells = padded(size)
-            strongest = np.int64(0)
-            for j in range(cells):
-                mass[j] = mass[other + j] + ends_token[j]
-                strongest = max(strongest, mass_bits[j])
-            top = np.int64(strongest).view(np.float64)
-            if 0.0 < top < RESCALE_BELOW:
-                exponent = rescale(top, cells, other, mass, ends_token)
-                log_scale += exponent * LOG_2
-
-            at_blank = fast_exp(np.float64(row[blank]))
-            for j in range(cells):
-                emit[j] = np.float64(row[label[j]])
-                inflow[j] = mass[source[j]]
-            for j in range(cells):
-                ends_token[j] = (ends_token[j] + inflow[j]) * fast_exp(emit[j])
+            at_blank, rescaled = go_on(
+                row, blank, cells, other, mass, mass_bits, ends_token, label, source, emit, inflow
+            )
+            log_scale += rescaled
             top_inside = np.int64(0)
             top_after = np.int64(0)
             for j in range(cells):
@@ -245,23 +235,7 @@ def word_beam_search(
 
             count = size
             known_cut = np.int64(0)
-            found = candidate_classes(row, log_threshold, blank, classes)
-            kept = 0
-            for k in range(found):
-                classes[kept] = classes[k]
-                kept += np.int64(in_words[classes[k]] != UNUSED)
-            found = kept
-            if found > 0:
-                for k in range(found):
-                    probs[k] = np.float64(row[classes[k]])
-                for k in range(found):
-                    probs[k] = fast_exp(probs[k])
-                likeliest = 0
-                for k in range(1, found):
-                    if probs[k] > probs[likeliest]:
-                        likeliest = k
-                classes[0], classes[likeliest] = classes[likeliest], classes[0]
-                probs[0], probs[likeliest] = probs[likeliest], probs[0]
+            found = likely_classes(row, log_threshold, blank, in_words, classes, probs)
             for k in range(min(found, 1) if exact_bits else found):
                 c = classes[k]
                 at_class = probs[k]
@@ -535,19 +509,11 @@ def word_beam_search(
             if hypotheses - first == n_best or (values[best] <= 0.0 and hypotheses > first):
                 break
             stop = write_prefix(trie, node[best], token_ids, written)
-            at = np.int64(trie[node[best], STANDS_AT])
-            if complete and at != 0 and word_end[at] - first_word_of(nodes[at, PACKED]) == 1:
-                while is_word(nodes[at, PACKED]) == 0:
-                    at = first_child_of(nodes[at, PACKED])
-                    token_ids[stop] = token[at]
-                    stop += 1
-            fresh = True  # completed, it may be what another prefix is
-            for h in range(first, hypotheses):
-                if token_offsets[h + 1] - token_offsets[h] == stop - written:
-                    fresh = fresh and not same_tokens(
-                        token_ids, token_offsets[h], written, stop - written
-                    )
-            if fresh:
+            if complete:
+                at = np.int64(trie[node[best], STANDS_AT])
+                stop = write_completed(at, stop, lexicon, token_ids)
+            # Completed, it may be what another prefix is.
+            if is_fresh(token_ids, token_offsets, first, hypotheses, written, stop):
                 scores[hypotheses] = min(np.log(values[best]) + log_scale, 0.0)
                 hypotheses += 1
                 written = stop
