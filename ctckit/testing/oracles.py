@@ -378,7 +378,8 @@ def word_beam_search(
         if model.is_word(state.open):
             return closed(state).weight
         product = state.product * model.forecast(state.before, state.open)
-        return product ** (1 / (state.count + 1))
+        last: float = product ** (1 / (state.count + 1))
+        return last
 
     def finish(text: TokenIds, states: list[_Words]) -> tuple[TokenIds, float]:
         ranked = [(last_weight(state), state.open) for state in states]

@@ -24,7 +24,9 @@ class WordBeamSearch(BeamDecoder):
 
     Word beam search of Scheidl, Fiel and Sablatnig (ICFHR 2018). Words are the maximal runs of
     word characters in the corpus, case-sensitive. Inside a word only what continues it to a word
-    of the corpus may follow; between words every other character may, unscored.
+    of the corpus may follow; between words every other character may, unscored, and one must.
+    Where `word_separator` is None, for scripts without spaces, none must, and a text counts by the
+    best way to cut it into words of the corpus, in which words are separated all the same.
 
     A prefix is ranked by the probability p of its alignments times its text's: 1 (Words), or the
     geometric mean of its words' probabilities (NGrams), the open word's among them, summed over
