@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ctckit.alphabet import Alphabet
 from ctckit.bench.specs import CORPUS, DecoderSpec
@@ -111,7 +112,11 @@ def given_options(
     context: click.Context, options: Mapping[str, Any], n_best: int = 1
 ) -> dict[str, Any]:
     """Return the decoder's options that are given, checked before anything slow is loaded."""
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {
+        name: value
+        for name, value in options.items()
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
     with wrong_usage(context):
         chosen = decoder_class(decoder_name(context))
         values = checked_options(decoder_name(context), chosen.options, given)

@@ -110,7 +110,9 @@ def _help_of(declared: Option) -> str:
     elif isinstance(declared.default, bool):
         notes.append("default: yes" if declared.default else "default: no")
     elif declared.default is not None:
-        notes.append(f"default: {declared.default}")
+        notes.append(f"default: {_shown(declared.default)}")
+    if declared.says_none and declared.type is not bool:
+        notes.append("or none")
     if declared.minimum is not None and declared.maximum is not None:
         notes.append(f"{declared.minimum:g} to {declared.maximum:g}")
     elif declared.minimum is not None:
@@ -119,6 +121,11 @@ def _help_of(declared: Option) -> str:
         notes.append(f"at most {declared.maximum:g}")
     text = declared.help[:1].upper() + declared.help[1:].rstrip(".") + "."
     return f"{text}  [{'; '.join(notes)}]" if notes else text
+
+
+def _shown(default: Any) -> str:
+    text = str(default)
+    return text if text.split() == [text] else repr(text)
 
 
 def decoder_options(

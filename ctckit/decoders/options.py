@@ -128,8 +128,18 @@ class Option:
             words += f" of at most {self.maximum:g}"
         return words + (" or None" if self.optional else "")
 
+    @property
+    def says_none(self) -> bool:
+        """Whether a command line must say None, since leaving the option out does not."""
+        return self.optional and self.default is not None
+
     def parse(self, text: str) -> Any:
-        """Return the value that `text` spells on a command line, checked."""
+        """Return the value that `text` spells on a command line, checked.
+
+        The word ``none`` is None where an option that may be None has another default.
+        """
+        if self.says_none and text.lower() == "none":
+            return None
         value: Any = text
         if self.type is bool:
             words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

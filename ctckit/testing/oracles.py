@@ -21,6 +21,8 @@ TokenIds = tuple[int, ...]
 FloatArray = npt.NDArray[np.floating[Any]]
 
 MODES = ("Words", "NGrams", "NGramsForecast", "NGramsForecastAndSample")
+_ROUNDING = 1 + 1e-9
+"""How much better a weight must be: less is rounding, and the longer word goes first."""
 
 
 def collapse(path: Iterable[int], blank: int) -> TokenIds:
@@ -300,16 +302,23 @@ def word_beam_search(
     n_best: int = 1,
     complete_last_word: bool = True,
     score_last_word: bool = False,
+    word_separator: str | None = " ",
 ) -> Reference:
     """Word beam search of Scheidl et al. (ICFHR 2018), on dictionaries, with exact forecasts.
+
+    A beam's state is all the ways to cut its text into words, by open word and the word before it;
+    there is more than one only without separators.
 
     Parameters
     ----------
     tokens : C strings of one character, the blank's ignored
     mode : one of `MODES`; the last equals NGramsForecast, since forecasts are exact
-    complete_last_word : finish an open word that only one word begins with
+    complete_last_word : finish an open word that only one word begins with, if there is no way to
+        cut the text into whole words
     score_last_word : score an open word at the end as if a separator followed; one that is no
         word and is not completed, by its forecast
+    word_separator : None if a word may directly follow another; else any character may stand
+        between two that is no word character, and one must
     """
     letters = set(model.word_characters)
     token_ids = {token: i for i, token in enumerate(tokens) if i != blank}
@@ -321,7 +330,7 @@ def word_beam_search(
         if not state.open:
             return state
         if mode == "Words":
-            return _Words(before=state.open)
+            return _Words()
         count = state.count + 1
         product = state.product * model.prob(state.before, state.open)
         return _Words("", state.open, count, product, product ** (1 / count))
@@ -339,31 +348,63 @@ def word_beam_search(
         following = model.next_characters(prefix)
         return [(i, token) for token, i in token_ids.items() if token in following]
 
-    def extensions(state: _Words) -> list[tuple[int, _Words]]:
-        found = [(i, opened(state, token)) for i, token in successors(state.open)]
-        if not state.open or model.is_word(state.open):
-            after = closed(state)
-            found += [(i, after) for i, _ in separators]
-        return found
+    def extensions(states: list[_Words]) -> list[tuple[int, list[_Words]]]:
+        found: dict[int, dict[tuple[str, str | None], _Words]] = {}
 
-    def finish(text: TokenIds, state: _Words) -> tuple[TokenIds, float]:
-        whole = model.completion(state.open) if complete_last_word and state.open else state.open
-        text += tuple(token_ids[c] for c in whole[len(state.open) :])
+        def add(token: int, state: _Words) -> None:
+            same = found.setdefault(token, {})
+            key = state.open, state.before
+            if key not in same or state.weight > same[key].weight * _ROUNDING:
+                same[key] = state
+
+        for state in states:
+            for i, token in successors(state.open):
+                add(i, opened(state, token))
+            if not state.open or model.is_word(state.open):
+                after = closed(state)
+                for i, _ in separators:
+                    add(i, after)
+                if word_separator is None and state.open:
+                    for i, token in successors(""):
+                        add(i, opened(after, token))
+        return [(token, list(same.values())) for token, same in found.items()]
+
+    def weight(states: list[_Words]) -> float:
+        return max(state.weight for state in states)
+
+    def last_weight(state: _Words) -> float:
         if not (score_last_word and state.open) or mode == "Words":
-            return text, state.weight
-        if model.is_word(whole):
-            last = _Words(whole, state.before, state.count, state.product)
-            return text, closed(last).weight
-        product = state.product * model.forecast(state.before, whole)
-        return text, product ** (1 / (state.count + 1))
+            return state.weight
+        if model.is_word(state.open):
+            return closed(state).weight
+        product = state.product * model.forecast(state.before, state.open)
+        last: float = product ** (1 / (state.count + 1))
+        return last
+
+    def finish(text: TokenIds, states: list[_Words]) -> tuple[TokenIds, float]:
+        ranked = [(last_weight(state), state.open) for state in states]
+        if complete_last_word:
+            whole = [
+                (value, word)
+                for value, word in ranked
+                if value > 0 and (not word or model.is_word(word))
+            ]
+            ranked = whole or ranked
+        best, word = ranked[0]
+        for value, other in ranked[1:]:
+            if value > best * _ROUNDING:
+                best, word = value, other
+        if complete_last_word and word:
+            text += tuple(token_ids[c] for c in model.completion(word)[len(word) :])
+        return text, best
 
     return search_prefixes(
         log_probs,
         blank,
         beam_width,
         n_best,
-        start=_Words(),
+        start=[_Words()],
         extensions=extensions,
-        weight=lambda state: state.weight,
+        weight=weight,
         finish=finish,
     )

@@ -65,6 +65,30 @@ def test_word_beam_search_as_typed(invoke, dump, folder):
     assert [row[1] for row in rows_of(result.stdout)] == decoder.decode_batch(dump.batch).texts()
 
 
+@pytest.mark.parametrize(("said", "separator"), [("none", None), ("None", None), ("b", "b")])
+def test_none_on_the_command_line(invoke, dump, folder, said, separator):
+    (folder / "corpus.txt").write_text("acac cé aca", encoding="utf-8")
+    options = ["--corpus", "corpus.txt", "--word-characters", "acé", "--word-separator", said]
+    result = invoke("decode", "--decoder", "wordbeamsearch", *options)
+    decoder = load_decoder(
+        "wordbeamsearch",
+        dump.batch.alphabet,
+        corpus="corpus.txt",
+        word_characters="acé",
+        word_separator=separator,
+    )
+    assert result.exit_code == 0
+    assert [row[1] for row in rows_of(result.stdout)] == decoder.decode_batch(dump.batch).texts()
+
+
+def test_a_word_separator_that_the_alphabet_lacks(invoke, dump, folder):
+    (folder / "corpus.txt").write_text("ab", encoding="utf-8")
+    options = ["--corpus", "corpus.txt", "--word-separator", "no"]
+    result = invoke("decode", "--decoder", "wordbeamsearch", *options)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("ctckit: error: word_separator must be one of the alphabet's ")
+
+
 def test_word_beam_search_without_its_corpus(invoke, dump):
     result = invoke("decode", "--decoder", "wordbeamsearch")
     assert result.exit_code == 2

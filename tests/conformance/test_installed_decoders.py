@@ -28,6 +28,17 @@ class TestInstalledDecoders(DecoderConformance):
         return load_decoder(self.name, alphabet, **self.options)
 
 
+class TestWithoutWordSeparators(DecoderConformance):
+    @pytest.fixture(autouse=True, params=["Words", "NGramsForecast"])
+    def chosen(self, request, tmp_path):
+        self.corpus, self.mode = tmp_path / "corpus.txt", request.param
+        self.corpus.write_text(CORPUS, encoding="utf-8")
+
+    def make_decoder(self, alphabet):
+        options = {"corpus": self.corpus, "mode": self.mode, "smoothing": 0.1}
+        return load_decoder("wordbeamsearch", alphabet, word_separator=None, **options)
+
+
 def test_all_of_ours_are_tested():
     assert {info.name for info in list_decoders()} >= {
         "bestpath",

@@ -107,6 +107,26 @@ def test_completion_of_the_last_word(complete, text):
     assert "".join("ab -"[i] for i in found.hypotheses[0][0]) == text
 
 
+@pytest.mark.parametrize(
+    ("score_last", "weight"),
+    [
+        (True, math.sqrt(0.4)),  # "a" and after it "b", which always follows it; "ab" has 0.2
+        (False, 1.0),  # nothing counts in "ab"
+    ],
+)
+def test_words_without_separators(score_last, weight):
+    matrix = log([[0.9, 0.0, 0.0, 0.1], [0.0, 0.9, 0.0, 0.1]])
+    model = oracles.WordModel("a b ab a b", "ab")
+    options = {"mode": "NGrams", "score_last_word": score_last}
+    found = oracles.word_beam_search(matrix, "ab -", 3, model, word_separator=None, **options)
+    assert found.hypotheses == [((0, 1), pytest.approx(math.log(0.81 * weight)))]
+    found = oracles.word_beam_search(matrix, "ab -", 3, model, **options)
+    assert found.hypotheses[0] == (
+        (0, 1),
+        pytest.approx(math.log(0.81 * (0.2 if score_last else 1))),
+    )
+
+
 @pytest.mark.parametrize("mode", ["Words", "NGrams", "NGramsForecast"])
 def test_the_reference_of_word_beam_search_gives_the_golden_texts(
     mode, synthetic, lines, line_alphabet, golden

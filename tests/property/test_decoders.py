@@ -18,16 +18,21 @@ from ctckit.testing.strategies import alphabets, batches
 CORPUS = "a ab ba abba cab, bad; a'b dé éa ad"
 NO_TIES = ("flat", "peaked", "path")
 LETTERS = alphabets(min_size=2).filter(lambda alphabet: "a" in alphabet.token_ids)
-NAMES = ["bestpath", "beamsearch", "wordbeamsearch"]
+NAMES = ["bestpath", "beamsearch", "wordbeamsearch", "unseparated"]
 
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory):
-    """Return a function that loads a decoder, with a corpus where it needs one."""
+    """Return a function that loads a decoder, with a corpus where it needs one.
+
+    "unseparated" is wordbeamsearch where no separator need stand between words.
+    """
     corpus = tmp_path_factory.mktemp("corpus") / "corpus.txt"
     corpus.write_text(CORPUS, encoding="utf-8")
 
     def load(name, alphabet, **options):
+        if name == "unseparated":
+            name, options["word_separator"] = "wordbeamsearch", None
         if name == "wordbeamsearch":
             options["corpus"] = corpus
         return load_decoder(name, alphabet, **options)
@@ -42,7 +47,7 @@ def permuted(batch, order):
     return MatrixBatch.from_log_probs([matrix[:, order] for matrix in batch], alphabet)
 
 
-@pytest.mark.parametrize("name", ["beamsearch", "wordbeamsearch"])
+@pytest.mark.parametrize("name", NAMES[1:])
 @given(batch=batches(alphabet=LETTERS), width=st.integers(1, 12), data=st.data())
 def test_n_best_is_sorted_and_unique(load, name, batch, width, data):
     n_best = data.draw(st.integers(1, width))
@@ -127,7 +132,7 @@ def test_neither_batch_nor_order_nor_threads_matter(load, name, batch, data):
         assert list(mixed) == [whole[i] for i in order]
 
 
-@pytest.mark.parametrize("name", ["beamsearch", "wordbeamsearch"])
+@pytest.mark.parametrize("name", NAMES[1:])
 @given(batch=batches(alphabet=LETTERS), width=st.integers(4, 9))
 def test_a_longer_list_begins_with_the_shorter(load, name, batch, width):
     decoder = load(name, batch.alphabet, beam_width=width)
@@ -137,11 +142,12 @@ def test_a_longer_list_begins_with_the_shorter(load, name, batch, width):
         assert list(found) == [line[:n_best] for line in longest]
 
 
+@pytest.mark.parametrize("name", NAMES[2:])
 @pytest.mark.parametrize("mode", ["NGrams", "NGramsForecast"])
 @settings(max_examples=25)
 @given(batch=batches(alphabet=LETTERS), width=st.integers(1, 6))
-def test_word_models_keep_the_rules_too(load, mode, batch, width):
-    decoder = load("wordbeamsearch", batch.alphabet, mode=mode, beam_width=width, smoothing=0.1)
+def test_word_models_keep_the_rules_too(load, name, mode, batch, width):
+    decoder = load(name, batch.alphabet, mode=mode, beam_width=width, smoothing=0.1)
     whole = decoder.decode_batch(batch, n_best=width, threads=1)
     singles = [batch[i : i + 1] for i in range(len(batch))]
     assert [decoder.decode_batch(one, n_best=width)[0] for one in singles] == list(whole)

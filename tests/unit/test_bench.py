@@ -46,6 +46,11 @@ def test_spec_keeps_commas_and_equal_signs_within_a_value():
     assert spec.options["beam_width"] == 3
 
 
+def test_spec_says_none():
+    assert parse_spec("wordbeamsearch:word_separator=none").options == {"word_separator": None}
+    assert parse_spec("wordbeamsearch:word_characters=none").options == {"word_characters": "none"}
+
+
 def test_spec_of_an_unknown_decoder():
     with pytest.raises(NotFoundError, match="decoder must be installed, got 'bestpth'; did you "):
         parse_spec("bestpth:x=1")

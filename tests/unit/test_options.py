@@ -202,6 +202,25 @@ def test_parsing(name, text, value):
 
 
 @pytest.mark.parametrize(
+    ("annotation", "default", "text", "value"),
+    [
+        (str | None, " ", "none", None),
+        (str | None, " ", "None", None),
+        (str | None, " ", "nones", "nones"),
+        (int | None, 5, "NONE", None),
+        (int | None, 5, "3", 3),
+        (str | None, None, "none", "none"),
+        (str, " ", "none", "none"),
+        (Path | None, REQUIRED, "none", None),
+        (Path, REQUIRED, "none", Path("none")),
+    ],
+)
+def test_parsing_none(annotation, default, text, value):
+    """It is said by its name where leaving the option out does not say it."""
+    assert declare(annotation, default).options["x"].parse(text) == value
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("beam_width", "seven", "beam_width must be an integer of at least 1, got 'seven'"),

@@ -24,7 +24,9 @@ class WordBeamSearch(BeamDecoder):
 
     Word beam search of Scheidl, Fiel and Sablatnig (ICFHR 2018). Words are the maximal runs of
     word characters in the corpus, case-sensitive. Inside a word only what continues it to a word
-    of the corpus may follow; between words every other character may, unscored.
+    of the corpus may follow; between words every other character may, unscored, and one must.
+    Where `word_separator` is None, for scripts without spaces, none must, and a text counts by the
+    best way to cut it into words of the corpus, in which words are separated all the same.
 
     A prefix is ranked by the probability p of its alignments times its text's: 1 (Words), or the
     geometric mean of its words' probabilities (NGrams), the open word's among them, summed over
@@ -44,6 +46,11 @@ class WordBeamSearch(BeamDecoder):
     word_characters: str | None = option(
         None, help="Characters that words are made of; by default the letters and apostrophe."
     )
+    word_separator: str | None = option(
+        " ",
+        help="Token that separates words, as every other does that is no word character; None "
+        "where words follow each other directly.",
+    )
     complete_last_word: bool = option(
         True, help="Complete the last word where only one word begins like it."
     )
@@ -54,6 +61,7 @@ class WordBeamSearch(BeamDecoder):
     def prepare(self) -> None:
         """Read the corpus, and load the kernel."""
         characters = self._checked_word_characters()
+        self._check_word_separator(characters)
         words = split_words(read_corpus(self.corpus), characters)
         if not words:
             raise InvalidValueError(
@@ -61,9 +69,9 @@ class WordBeamSearch(BeamDecoder):
                 f"without any of {characters!r}; give another corpus, or word_characters"
             )
         # Kernels load from here on, after what may be wrong with the arguments.
-        from ctcwordbeamsearch.kernels import UNUSED, word_beam_search
+        from ctcwordbeamsearch.prefixes import UNUSED
 
-        self._kernel: Callable[..., int] = word_beam_search
+        self._kernel = self._load_kernel()
 
         lexicon = Lexicon(words, self.alphabet)
         bigrams = WordBigrams(words, lexicon)
@@ -113,6 +121,30 @@ class WordBeamSearch(BeamDecoder):
                 "leave it out, or use the alphabet that the matrices were made with"
             )
         return self.word_characters
+
+    def _check_word_separator(self, characters: str) -> None:
+        separator = self.word_separator
+        if separator is None or "word_separator" not in self.given_options:
+            return  # an alphabet may lack the space, as long as nobody asks for it
+        if separator not in self.alphabet.token_ids:
+            raise InvalidValueError(
+                f"word_separator must be one of the alphabet's tokens or None, got {separator!r}; "
+                "give None if words follow each other directly"
+            )
+        if set(separator) <= set(characters):
+            raise InvalidValueError(
+                f"word_separator must not be made of word characters, got {separator!r}; "
+                "name the others by word_characters"
+            )
+
+    def _load_kernel(self) -> Callable[..., int]:
+        if self.word_separator is None:
+            from ctcwordbeamsearch.unseparated import unseparated_beam_search
+
+            return unseparated_beam_search
+        from ctcwordbeamsearch.kernels import word_beam_search
+
+        return word_beam_search
 
     def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
         """Return up to `n_best` texts a matrix, best first."""

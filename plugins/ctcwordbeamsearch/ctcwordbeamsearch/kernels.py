@@ -23,7 +23,6 @@ from ctckit.kernels.jit import (
     OUT_I32_1D,
     OUT_I64_1D,
     U8_1D,
-    inline,
     kernel,
     outline,
 )
@@ -40,24 +39,26 @@ from ctckit.kernels.search import (
     FIRST_CHILD,
     LANES,
     LARGEST,
-    LOG_2,
     NONE,
     PARENT,
-    RESCALE_BELOW,
     SLOT,
-    candidate_classes,
     child_prefix,
     count_ones,
     cut_at,
-    fast_exp,
     link_parents,
     log_at_most,
     padded,
     prefetch,
-    rescale,
     survives,
     trailing_zeros,
     write_prefix,
+)
+from ctcwordbeamsearch.prefixes import (
+    go_on,
+    is_fresh,
+    likely_classes,
+    open_children,
+    write_completed,
 )
 from ctcwordbeamsearch.weights import (
     FINISHED,
@@ -71,25 +72,6 @@ from ctcwordbeamsearch.weights import (
     forecast,
     weigh,
 )
-
-UNUSED = 2
-"""Marks a word character that no word holds, in an array of 0 (no word character) and 1."""
-
-
-@inline
-def _open_children(size, node, label, trie, mask, in_words, bit_of, open_inside, open_after):
-    """Take the children that survive themselves from the bits of those that a prefix may have."""
-    for j in range(size):
-        open_inside[j] = mask[j]
-        open_after[j] = -1
-    for j in range(size):
-        above = trie[trie[node[j], PARENT], SLOT]
-        if node[j] != 0 and above != NONE:
-            bit = ~(np.int64(1) << bit_of[label[j]])
-            if in_words[label[j]]:
-                open_inside[above] &= bit
-            else:
-                open_after[above] &= bit
 
 
 @outline
@@ -105,14 +87,6 @@ def _drop(values, bits, cut, start, count, from_slot, from_class, from_mass, to_
             to_node[kept] = to_node[k]
             kept += 1
     return kept
-
-
-@inline
-def _same_tokens(token_ids, first, second, length):
-    for k in range(length):
-        if token_ids[first + k] != token_ids[second + k]:
-            return False
-    return True
 
 
 @kernel(
@@ -231,21 +205,10 @@ def word_beam_search(
         for t in range(offsets[i], offsets[i + 1]):
             row = log_probs[t]
             cells = padded(size)
-            strongest = np.int64(0)
-            for j in range(cells):
-                mass[j] = mass[other + j] + ends_token[j]
-                strongest = max(strongest, mass_bits[j])
-            top = np.int64(strongest).view(np.float64)
-            if 0.0 < top < RESCALE_BELOW:
-                exponent = rescale(top, cells, other, mass, ends_token)
-                log_scale += exponent * LOG_2
-
-            at_blank = fast_exp(np.float64(row[blank]))
-            for j in range(cells):
-                emit[j] = np.float64(row[label[j]])
-                inflow[j] = mass[source[j]]
-            for j in range(cells):
-                ends_token[j] = (ends_token[j] + inflow[j]) * fast_exp(emit[j])
+            at_blank, rescaled = go_on(
+                row, blank, cells, other, mass, mass_bits, ends_token, label, source, emit, inflow
+            )
+            log_scale += rescaled
             top_inside = np.int64(0)
             top_after = np.int64(0)
             for j in range(cells):
@@ -272,23 +235,7 @@ def word_beam_search(
 
             count = size
             known_cut = np.int64(0)
-            found = candidate_classes(row, log_threshold, blank, classes)
-            kept = 0
-            for k in range(found):
-                classes[kept] = classes[k]
-                kept += np.int64(in_words[classes[k]] != UNUSED)
-            found = kept
-            if found > 0:
-                for k in range(found):
-                    probs[k] = np.float64(row[classes[k]])
-                for k in range(found):
-                    probs[k] = fast_exp(probs[k])
-                likeliest = 0
-                for k in range(1, found):
-                    if probs[k] > probs[likeliest]:
-                        likeliest = k
-                classes[0], classes[likeliest] = classes[likeliest], classes[0]
-                probs[0], probs[likeliest] = probs[likeliest], probs[0]
+            found = likely_classes(row, log_threshold, blank, in_words, classes, probs)
             for k in range(min(found, 1) if exact_bits else found):
                 c = classes[k]
                 at_class = probs[k]
@@ -526,7 +473,7 @@ def word_beam_search(
                 children[j] = first_child_of(nodes[trie[child, STANDS_AT], PACKED])
             link_parents(size, other, node, label, trie, source)
             if exact_bits:
-                _open_children(
+                open_children(
                     size, node, label, trie, mask, in_words, bit_of, open_inside, open_after
                 )
             else:
@@ -562,19 +509,11 @@ def word_beam_search(
             if hypotheses - first == n_best or (values[best] <= 0.0 and hypotheses > first):
                 break
             stop = write_prefix(trie, node[best], token_ids, written)
-            at = np.int64(trie[node[best], STANDS_AT])
-            if complete and at != 0 and word_end[at] - first_word_of(nodes[at, PACKED]) == 1:
-                while is_word(nodes[at, PACKED]) == 0:
-                    at = first_child_of(nodes[at, PACKED])
-                    token_ids[stop] = token[at]
-                    stop += 1
-            fresh = True  # completed, it may be what another prefix is
-            for h in range(first, hypotheses):
-                if token_offsets[h + 1] - token_offsets[h] == stop - written:
-                    fresh = fresh and not _same_tokens(
-                        token_ids, token_offsets[h], written, stop - written
-                    )
-            if fresh:
+            if complete:
+                at = np.int64(trie[node[best], STANDS_AT])
+                stop = write_completed(at, stop, lexicon, token_ids)
+            # Completed, it may be what another prefix is.
+            if is_fresh(token_ids, token_offsets, first, hypotheses, written, stop):
                 scores[hypotheses] = min(np.log(values[best]) + log_scale, 0.0)
                 hypotheses += 1
                 written = stop

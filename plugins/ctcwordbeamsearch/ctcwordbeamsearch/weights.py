@@ -24,7 +24,7 @@ SLACK = 1.0 + 1e-9
 
 
 @inline
-def _word_probability(begin, end, finished, last_word, low, high, smoothing, bigrams):
+def word_probability(begin, end, finished, last_word, low, high, smoothing, bigrams):
     """Return the probability that the next word is one of begin to end."""
     counts, unigrams, _, second, cumulated = bigrams
     if finished == 0:
@@ -35,7 +35,7 @@ def _word_probability(begin, end, finished, last_word, low, high, smoothing, big
 
 
 @inline
-def _mean(log_product, words):
+def mean(log_product, words):
     """Return the geometric mean of the probabilities of so many words."""
     return np.exp(log_product / words) if words > 0 else 1.0
 
@@ -47,8 +47,8 @@ def forecast(prefix, at, low, high, trie, log_product, smoothing, lexicon, bigra
     finished = np.int64(trie[prefix, FINISHED])
     begin, end = first_word_of(nodes[at, PACKED]), np.int64(word_end[at])
     last = np.int64(trie[prefix, LAST_WORD])
-    chance = _word_probability(begin, end, finished, last, low, high, smoothing, bigrams)
-    return _mean(log_product[prefix] + np.log(min(chance, 1.0)), finished + 1)
+    chance = word_probability(begin, end, finished, last, low, high, smoothing, bigrams)
+    return mean(log_product[prefix] + np.log(min(chance, 1.0)), finished + 1)
 
 
 @inline
@@ -57,7 +57,7 @@ def _finished_product(prefix, low, high, trie, log_product, smoothing, lexicon, 
     word = first_word_of(lexicon[0][trie[prefix, STANDS_AT], PACKED])
     finished = np.int64(trie[prefix, FINISHED])
     last = np.int64(trie[prefix, LAST_WORD])
-    chance = _word_probability(word, word + 1, finished, last, low, high, smoothing, bigrams)
+    chance = word_probability(word, word + 1, finished, last, low, high, smoothing, bigrams)
     return log_product[prefix] + np.log(chance)
 
 
@@ -93,9 +93,9 @@ def weigh(prefix, low, high, trie, log_product, mode, smoothing, lexicon, bigram
     if mode == WORDS:
         return 1.0, 1.0, (1.0 if may_end else 0.0), product
     finished = np.int64(trie[prefix, FINISHED])
-    now = _mean(product, finished)
+    now = mean(product, finished)
     if stands_at == 0:
-        inside = now if mode == NGRAMS else _mean(product, finished + 1)
+        inside = now if mode == NGRAMS else mean(product, finished + 1)
         return now, inside * SLACK, now, product
     if mode == FORECAST:
         now = forecast(prefix, stands_at, low, high, trie, log_product, smoothing, lexicon, bigrams)
@@ -104,5 +104,5 @@ def weigh(prefix, low, high, trie, log_product, mode, smoothing, lexicon, bigram
         product = _finished_product(
             prefix, low, high, trie, log_product, smoothing, lexicon, bigrams
         )
-        after = _mean(product, finished + 1)
+        after = mean(product, finished + 1)
     return now, now * SLACK, after, product
