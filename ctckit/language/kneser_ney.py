@@ -121,10 +121,9 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, *, min_count: int =
         discounts.append(used)
         fallback += [] if estimated else [n]
         probs, weights = _interpolate(own, adjusted, used, kept[n - 1], lower)
-        with np.errstate(divide="ignore"):
-            if n > 1:
-                backoffs.append(np.log(weights[kept[n - 2]]).astype(np.float32))
-            log_probs.append(np.log(probs[kept[n - 1]]).astype(np.float32))
+        if n > 1:
+            backoffs.append(np.log(weights[kept[n - 2]]).astype(np.float32))
+        log_probs.append(np.log(np.minimum(probs[kept[n - 1]], 1)).astype(np.float32))
         last = own.word[:, None]
         everything.append(np.hstack([everything[-1][own.context], last]) if n > 1 else last)
         rows.append(everything[-1][kept[n - 1]])
@@ -165,7 +164,17 @@ def _number(
                 f"sentences must not hold the word {MARKS[mark]!r}, which stands for their begin "
                 "or end; remove it"
             )
+    for word in numbers:
+        if word.split() != [word] or (not word.isascii() and not _is_unicode(word)):
+            raise InvalidValueError(
+                f"words must be valid Unicode without white space, got {word!r}; write white "
+                "space as <space>"
+            )
     return list(numbers), found, np.array(lengths, dtype=np.int64)
+
+
+def _is_unicode(word: str) -> bool:
+    return not any("\ud800" <= one <= "\udfff" for one in word)
 
 
 def _with_marks(numbers: Int32Array, lengths: Int64Array) -> tuple[Int32Array, Int64Array]:
@@ -220,7 +229,7 @@ def _discounts(adjusted: Int64Array) -> tuple[Discounts, bool]:
         2 - 3 * share * threes / twos,
         3 - 4 * share * fours / threes,
     )
-    if min(found) < 0:
+    if min(found) <= 0:
         return FALLBACK, False
     return found, True
 
@@ -238,10 +247,10 @@ def _interpolate(
     """
     taken = np.array([0.0, *discounts])[np.minimum(adjusted, 3)]
     taken = np.where(kept, taken, adjusted)
-    contexts = len(lower)
-    totals = np.bincount(own.context, weights=adjusted, minlength=contexts)
-    weights = np.bincount(own.context, weights=taken, minlength=contexts)
-    with np.errstate(invalid="ignore"):
-        weights = np.where(totals > 0, weights / totals, 1.0)
-    probs = (adjusted - taken) / totals[own.context]
+    totals, weights = (
+        np.bincount(own.context, weights=values, minlength=len(lower)).astype(np.float64)
+        for values in (adjusted, taken)
+    )
+    weights = np.divide(weights, totals, out=np.ones(len(lower)), where=totals > 0)
+    probs: Float64Array = (adjusted - taken) / totals[own.context]
     return probs + weights[own.context] * lower[own.suffix], weights

@@ -17,7 +17,8 @@ from ctckit.cache import cached, file_identity
 from ctckit.errors import InvalidValueError, NotFoundError
 from ctckit.intake import offsets_of
 from ctckit.language.arpa import line_of_ngram, read_arpa
-from ctckit.language.trie import Float32Array, NGramLists, RepeatedNGramError, build_trie
+from ctckit.language.arpa_writer import write_arpa
+from ctckit.language.trie import Float32Array, NGramLists, RepeatedNGramError, build_trie, to_lists
 from ctckit.language.words import WordList, encode_words, make_table
 
 KIND = "n-gram model"
@@ -28,6 +29,7 @@ UNKNOWN = "<unk>"
 UNKNOWN_LOG_PROB = -100 * math.log(10)
 """Of unknown words, where a model does not say."""
 
+NAMES = ("word", "first_child", "log_prob", "backoff", "suffix", "state")
 ModelArrays = tuple[Int32Array, Int32Array, Float32Array, Float32Array, Int32Array, Int32Array]
 
 
@@ -37,7 +39,7 @@ class TextScore:
 
     Parameters
     ----------
-    sentences : number of lines
+    sentences : how many
     words : number of words, the ends of sentences not among them
     unknown : how many of them the model does not know
     log_prob : natural log of the text's probability, ends of sentences and unknown words included
@@ -94,6 +96,14 @@ class NGramModel:
     suffix : int32 (E,); the entry without its first word
     state : int32 (E,); the context for the next word: the entry's longest suffix, itself included,
         which has N - 1 words at most, and children or a backoff weight other than 0
+
+    Examples
+    --------
+    >>> model = NGramModel.train([["to", "be"], ["to", "do"]], order=2)
+    >>> model.counts, list(model.words)
+    ([6, 5], ['<unk>', '<s>', '</s>', 'to', 'be', 'do'])
+    >>> round(model.score(["to", "be"]), 4), model.score(["to"]) > model.score(["do"])
+    (-1.9914, True)
     """
 
     def __init__(self, arrays: Arrays, about: dict[str, Any]) -> None:
@@ -155,13 +165,33 @@ class NGramModel:
                 f"{error.order}-grams must differ, got number {error.position} twice; remove one"
             ) from None
 
+    @classmethod
+    def train(
+        cls, sentences: Iterable[Sequence[str]], order: int, *, min_count: int = 1
+    ) -> NGramModel:
+        """Estimate a model from text; parameters and errors are those of `estimate`."""
+        from ctckit.language.kneser_ney import estimate
+
+        return cls.of_lists(estimate(sentences, order, min_count=min_count).lists)
+
     def save(self, path: str | Path) -> None:
         """Write the model to a file that `load` maps into memory."""
-        names = ("word", "first_child", "log_prob", "backoff", "suffix", "state")
-        arrays: Arrays = dict(zip(names, self.arrays, strict=True))
-        arrays["spellings"], arrays["offsets"] = self.words.spellings, self.words.offsets
-        arrays["table"] = self.words.table
-        write_arrays(Path(path), arrays, self._about())
+        words = self.words
+        more: Arrays = {
+            "spellings": words.spellings,
+            "offsets": words.offsets,
+            "table": words.table,
+        }
+        write_arrays(Path(path), self._named_arrays() | more, self._about())
+
+    def write_arpa(self, path: str | Path) -> None:
+        """Write the model to an ARPA file, in gzip if its name ends in .gz."""
+        words = self.words
+        lists = to_lists(words.spellings, words.offsets, self._named_arrays(), self.counts)
+        write_arpa(Path(path), lists)
+
+    def _named_arrays(self) -> Arrays:
+        return dict(zip(NAMES, self.arrays, strict=True))
 
     def _about(self) -> dict[str, Any]:
         names = ("order", "counts", "added", "unknown", "begin", "end")
@@ -224,14 +254,14 @@ class NGramModel:
             return int(self.state[entries[-1]])
         return self.first_state if begin else 0
 
-    def score_text(self, lines: Iterable[str]) -> TextScore:
-        """Return what the model makes of sentences, one a line; words stand between white space."""
-        sentences = [line.split() for line in lines]
-        log_probs, entries = self._score_sentences(sentences, begin=True, end=True)
+    def score_text(self, sentences: Iterable[Sequence[str]]) -> TextScore:
+        """Return what the model makes of sentences, each a sequence of words."""
+        known = list(sentences)
+        log_probs, entries = self._score_sentences(known, begin=True, end=True)
         unknown = self.word[entries] == self.unknown
         return TextScore(
-            sentences=len(sentences),
-            words=sum(len(one) for one in sentences),
+            sentences=len(known),
+            words=sum(len(one) for one in known),
             unknown=int(unknown.sum()),
             log_prob=float(log_probs.sum()),
             known_log_prob=float(log_probs[~unknown].sum()),
