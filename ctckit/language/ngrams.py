@@ -85,8 +85,8 @@ class NGramModel:
     unknown, begin, end : numbers of ``<unk>``, ``<s>`` and ``</s>``; -1 for a model without the
         latter two
     counts : n-grams of each order
-    added : how many of them were missing and have been added: contexts and suffixes, which score
-        as they did without
+    added : how many of them were missing and have been added: contexts and suffixes, which change
+        no score, and ``<unk>``
     word : int32 (E,); an entry's last word; the root's is -1
     first_child : int32 (E + 1,); entry e followed by one more word are the entries first_child[e]
         to first_child[e + 1], their words rising
@@ -309,25 +309,28 @@ def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
 def _build(lists: NGramLists) -> tuple[Arrays, dict[str, Any]]:
     table, _ = make_table(lists.spellings, lists.offsets)
     words = WordList(lists.spellings, lists.offsets, table)
-    unknown, capitals, begin, end = words.numbers([UNKNOWN, "<UNK>", "<s>", "</s>"], unknown=-1)
+    marks = [UNKNOWN, "<UNK>", "<s>", "</s>"]
+    unknown, capitals, begin, end = words.numbers(marks, unknown=-1).tolist()
     if unknown < 0:
         unknown = capitals
-    if unknown < 0:
+    lacking = unknown < 0
+    if lacking:
         unknown = len(words)
         lists = _with_unknown(lists)
         table, _ = make_table(lists.spellings, lists.offsets)
     arrays, added = build_trie(lists)
     arrays |= {"spellings": lists.spellings, "offsets": lists.offsets, "table": table}
     counts = [len(rows) + more for rows, more in zip(lists.rows, added, strict=True)]
+    added[0] += lacking
     return arrays, {
         "kind": KIND,
         "version": VERSION,
         "order": lists.order,
         "counts": counts,
         "added": added,
-        "unknown": int(unknown),
-        "begin": int(begin),
-        "end": int(end),
+        "unknown": unknown,
+        "begin": begin,
+        "end": end,
     }
 
 
