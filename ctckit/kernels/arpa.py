@@ -38,6 +38,9 @@ from ctckit.kernels.words import find_word
 TAB, NEWLINE, RETURN, SPACE = 9, 10, 13, 32
 BACKSLASH = 92
 LOG_10 = np.log(10.0)
+ROUNDING = 1e-5
+"""What a log-probability may be above 0, which it then is: IRSTLM writes 1.3e-07 and the like."""
+
 
 
 @inline
@@ -162,9 +165,9 @@ def read_ngrams(data, at, last, spellings, offsets, table, rows, spans, log_prob
         value = _read_number(data, at, stop)
         where[2] = at
         where[3] = stop
-        if not value <= 0.0:
+        if not value <= ROUNDING:
             return BAD_PROBABILITY
-        log_probs[read] = value * LOG_10
+        log_probs[read] = min(value, 0.0) * LOG_10
         for k in range(order):
             at = _skip_blanks(data, stop)
             stop = _end_of_field(data, at)
