@@ -42,7 +42,6 @@ ROUNDING = 1e-5
 """What a log-probability may be above 0, which it then is: IRSTLM writes 1.3e-07 and the like."""
 
 
-
 @inline
 def _skip_blanks(data, at):
     """Return the first position from `at` on that is not blank on the same line."""
