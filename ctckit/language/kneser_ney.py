@@ -135,7 +135,11 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, *, min_count: int =
 
 
 def _check(name: str, value: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, np.integer))
+        or not 1 <= value <= most
+    ):
         raise InvalidValueError(
             f"{name} must be an integer from 1 to {most}, got {value!r}; give another number"
         )
