@@ -63,12 +63,14 @@ def perplexities(model: NGramModel, sentences: Sentences) -> Row:
     for words in sentences:
         state = model.first_state
         for number in [*model.word_ids(words).tolist(), model.end]:
-            unknown, _ = step(model, state, model.unknown)
+            lost, _ = step(model, state, model.unknown)
             log_prob, state = step(model, state, number)
             if number != model.unknown:
-                total += log_prob - math.log1p(-math.exp(unknown))
+                total += log_prob - math.log1p(-math.exp(lost))
     count = score.words - score.unknown + score.sentences
+    unknown = math.exp(model.log_prob[1 + model.unknown])
     return {
+        "unknown_probability": round(unknown, 6),
         "all": round(score.perplexity, 2),
         "known": round(score.known_perplexity, 2),
         "given_known": round(math.exp(-total / count), 2),

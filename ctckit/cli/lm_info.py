@@ -11,7 +11,8 @@ from ctckit.cli.options import PATH
 from ctckit.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from ctckit.language.ngrams import NGramModel, TextScore
+    from ctckit.language.ngrams import NGramModel
+    from ctckit.language.textscore import TextScore
 
 
 @click.command("info", short_help="Say what is in a language model.")
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     "space]",
 )
 def info(file: Path, text: Path | None, characters: bool, word_characters: str | None) -> None:
-    """Say what is in a language model: an ARPA file, plain or gzip.
+    """Say what is in a language model: an ARPA file, plain or gzip, or one that ctckit saved.
 
     n-grams are counted with those that were missing and had to be added: an n-gram without its last
     or its first word. They change no score. A model whose words are one character long is one of

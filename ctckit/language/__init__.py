@@ -13,7 +13,8 @@ from ctckit.language.corpus import (
     split_words,
 )
 from ctckit.language.lexicon import Lexicon
-from ctckit.language.ngrams import NGramModel, TextScore
+from ctckit.language.ngrams import NGramModel
+from ctckit.language.textscore import TextScore
 
 __all__ = [
     "SPACE",

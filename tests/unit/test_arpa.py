@@ -116,6 +116,28 @@ def test_no_probability_at_all_and_rounded_ones(load):
     assert model.word_scores(["tea"])[0][-1] == 0
 
 
+def test_numbers_are_read_as_python_reads_them(load):
+    rng = np.random.default_rng(2)
+    values = -(10.0 ** rng.uniform(-9, 3, 2000))
+    forms = ("{:.7g}", "{:.3e}", "{:f}", "{!r}", "{:.30f}", "{:.0f}", "{:.20E}", "{:.1f}0")
+    texts = [forms[i % len(forms)].format(value) for i, value in enumerate(values.tolist())]
+    lines = [f"{text}\tw{i}" for i, text in enumerate(texts)]
+    model = load("\n".join(["\\data\\", "ngram 1=2000", "\\1-grams:", *lines, "\\end\\"]))
+    expected = np.array(texts, dtype=np.float64) * math.log(10)
+    np.testing.assert_allclose(model.log_prob[1:2001], expected, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("text", ["-1e-400", "-0", "+0", "-0e99999", "-0.0000000e-0"])
+def test_numbers_that_are_nothing(load, text):
+    assert load(f"\\data\\\nngram 1=1\n\\1-grams:\n{text} a\n\\end\\\n").log_prob[1] == 0
+
+
+@pytest.mark.parametrize("text", ["-1e400", "-1e99999", "-9" + "9" * 400])
+def test_numbers_beyond_all(load, text):
+    model = load(f"\\data\\\nngram 1=1\n\\1-grams:\n{text} a\n\\end\\\n")
+    assert model.log_prob[1] == -np.inf
+
+
 BAD_LINES = {
     "no number": (
         (11, "zzz\t</s>"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ctckit import InvalidValueError
-from ctckit.arrayfile import write_arrays
+from ctckit.arrayfile import read_arrays, write_arrays
 from ctckit.language import NGramModel, split_sentences
 from ctckit.language.trie import NGramLists
 from ctckit.language.words import WordList
@@ -159,6 +159,19 @@ def test_another_array_file(tmp_path):
         NGramModel.load(tmp_path / "x")
 
 
+@pytest.mark.parametrize("name", ["word", "offsets", "spellings", "first_child", "none"])
+def test_an_array_file_that_does_not_fit(model, tmp_path, name):
+    model.save(tmp_path / "x")
+    arrays, about = read_arrays(tmp_path / "x")
+    lacking = {key: array for key, array in arrays.items() if key != name}
+    if name == "none":
+        lacking["table"] = arrays["table"].astype(np.int64)
+    for wrong in (lacking, arrays | {name: arrays.get(name, arrays["word"])[:-1]}):
+        write_arrays(tmp_path / "x", wrong, about)
+        with pytest.raises(InvalidValueError, match="with n-gram model of version 1;"):
+            NGramModel.load(tmp_path / "x")
+
+
 def test_lists_with_an_ngram_twice():
     words = WordList.of(["a", "b"])
     rows = [np.array([[0], [1]], np.int32), np.array([[0, 1], [1, 1], [0, 1]], np.int32)]
@@ -180,6 +193,7 @@ def test_a_file_that_cannot_be_written(model, tmp_path):
         model.write_arpa(tmp_path / "none" / "x.arpa")
 
 
+@pytest.mark.nojit
 def test_numbers_are_written_as_they_are(tmp_path):
     words = WordList.of(["a", "b", "c", "d", "<unk>"])
     log10 = np.array([-12.345678, -0.00000004, 0, -np.inf, -99], np.float32)
