@@ -34,6 +34,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numpy as np
 
 from ctckit.kernels.ngrams import score_sentences
@@ -149,6 +150,7 @@ def stamp(corpus: Path) -> Row:
         "corpus": corpus.name,
         "versions": versions,
         "python": platform.python_version(),
+        "cpu": f"{llvmlite.binding.get_host_cpu_name()}, {os.cpu_count()} cores",
         "date": datetime.date.today().isoformat(),
         "commit": _output("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"),
     }
