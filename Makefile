@@ -14,7 +14,7 @@ IMPORTED := ctckit plugins/ctcwordbeamsearch/ctcwordbeamsearch
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test nojit demo lint types imports wheels check peers model bench speed accuracy networks clean
+.PHONY: setup test nojit demo lint types imports wheels check peers model kenlm bench lm speed accuracy networks clean
 
 setup: $(READY)
 
@@ -82,6 +82,15 @@ model: setup
 
 bench: peers
 	.peers/bin/python benchmarks/speed.py
+
+# KenLM, which is built from source in some minutes, and whose scores must be ours.
+kenlm: setup
+	$(BIN)/python -m pip install --quiet --target .peers/kenlm kenlm==0.3.0
+	PYTHONPATH=.peers/kenlm $(BIN)/python -m pytest --quiet tests/oracle/test_kenlm.py
+
+# Language models beside IRSTLM's and KenLM's, those that are installed.
+lm: setup
+	PYTHONPATH=.peers/kenlm $(BIN)/python benchmarks/language_models.py
 
 # Images to matrices, beside SimpleHTR's network; MEMORY=100000 for the memory of a large dump.
 MEMORY ?= 0

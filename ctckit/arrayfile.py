@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -53,13 +53,20 @@ def write_arrays(
     header = json.dumps({"about": dict(about), "arrays": places, "bytes": position}).encode()
     start = _aligned(len(MAGIC) + _LENGTH + len(header))
     header = header.ljust(start - len(MAGIC) - _LENGTH)
+    with new_file(path) as file:
+        file.write(MAGIC + b"%08x\n" % len(header) + header)
+        for array in flat.values():
+            file.write(array.data if array.size else b"")
+            file.write(bytes(_aligned(array.nbytes) - array.nbytes))
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write, which appears under its name when all is written, or not at all."""
     handle, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=path.parent)
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 - it is a descriptor
-            file.write(MAGIC + b"%08x\n" % len(header) + header)
-            for array in flat.values():
-                file.write(array.data if array.size else b"")
-                file.write(bytes(_aligned(array.nbytes) - array.nbytes))
+            yield file
             file.flush()
             os.fsync(file.fileno())
         _publish(Path(name), path)

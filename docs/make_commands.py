@@ -24,6 +24,9 @@ HELPS = (
     ("export",),
     ("decoders",),
     ("decoders", "check"),
+    ("lm",),
+    ("lm", "train"),
+    ("lm", "info"),
 )
 WIDTH = 90
 

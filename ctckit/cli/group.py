@@ -17,6 +17,7 @@ COMMANDS = {
     "decoders": ("ctckit.cli.decoders:decoders", "List and check the installed decoders."),
     "dump": ("ctckit.cli.dump:dump", "Turn a folder of images into a dump of matrices."),
     "export": ("ctckit.cli.export:export", "Write a model as an ONNX file."),
+    "lm": ("ctckit.cli.lm:lm", "Train and look at language models."),
     "pack": ("ctckit.cli.pack:pack", "Pack a data set into one file that is read fast."),
     "read": ("ctckit.cli.read:read", "Read images of words or lines."),
     "train": ("ctckit.cli.train:train", "Train a recognizer on images with texts."),

@@ -1,4 +1,4 @@
-"""Kernel that reads the n-grams of one order from the bytes of an ARPA file."""
+"""Kernels that read and write the n-grams of one order as the bytes of an ARPA file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import numpy as np
 
 from ctckit.kernels.jit import (
     BOOL,
+    F32_1D,
     I32_1D,
+    I32_2D,
     I64,
     I64_1D,
     OUT_F32_1D,
     OUT_I32_2D,
     OUT_I64_1D,
     OUT_I64_2D,
+    OUT_U8_1D,
     U8_1D,
     inline,
     kernel,
@@ -35,6 +38,8 @@ from ctckit.kernels.words import find_word
 TAB, NEWLINE, RETURN, SPACE = 9, 10, 13, 32
 BACKSLASH = 92
 LOG_10 = np.log(10.0)
+ROUNDING = 1e-5
+"""What a log-probability may be above 0, which it then is: IRSTLM writes 1.3e-07 and the like."""
 
 
 @inline
@@ -159,9 +164,9 @@ def read_ngrams(data, at, last, spellings, offsets, table, rows, spans, log_prob
         value = _read_number(data, at, stop)
         where[2] = at
         where[3] = stop
-        if not value <= 0.0:
+        if not value <= ROUNDING:
             return BAD_PROBABILITY
-        log_probs[read] = value * LOG_10
+        log_probs[read] = min(value, 0.0) * LOG_10
         for k in range(order):
             at = _skip_blanks(data, stop)
             stop = _end_of_field(data, at)
@@ -195,3 +200,62 @@ def read_ngrams(data, at, last, spellings, offsets, table, rows, spans, log_prob
             at = rest
         read += 1
     return status
+
+
+@inline
+def _write_number(value, text, at):
+    """Write a number with up to seven decimals, as many as a float32 has; returns where it ends."""
+    if value == -np.inf:
+        text[at], text[at + 1], text[at + 2], text[at + 3] = 45, 105, 110, 102
+        return at + 4
+    if abs(value) < 10.0:
+        units = np.int64(abs(value) * 1e7 + 0.5)
+    else:
+        units = np.int64(min(abs(value), 1e9) * 1e5 + 0.5) * 100
+    if value < 0.0 and units > 0:
+        text[at] = 45
+        at += 1
+    whole = units // 10_000_000
+    rest = units - whole * 10_000_000
+    power = np.int64(1)
+    while power * 10 <= whole:
+        power *= 10
+    while power > 0:
+        text[at] = 48 + (whole // power) % 10
+        at += 1
+        power //= 10
+    if rest > 0:
+        text[at] = 46
+        at += 1
+    power = np.int64(1_000_000)
+    while rest > 0:
+        text[at] = 48 + rest // power
+        at += 1
+        rest %= power
+        power //= 10
+    return at
+
+
+@kernel(I64(I32_2D, U8_1D, I64_1D, F32_1D, F32_1D, OUT_U8_1D))
+def write_ngrams(rows, spellings, offsets, log_probs, backoffs, text):
+    """Write the lines of n-grams; returns how many bytes.
+
+    rows (M, n): word numbers; spellings, offsets: the words; log_probs, backoffs (M): natural
+    logarithms; text: out, with room for the words, a byte after each, and 64 more a line.
+    """
+    at = np.int64(0)
+    for i in range(rows.shape[0]):
+        at = _write_number(np.float64(log_probs[i]) / LOG_10, text, at)
+        for k in range(rows.shape[1]):
+            text[at] = TAB if k == 0 else SPACE
+            at += 1
+            word = rows[i, k]
+            for j in range(offsets[word], offsets[word + 1]):
+                text[at] = spellings[j]
+                at += 1
+        if backoffs[i] != 0.0:
+            text[at] = TAB
+            at = _write_number(np.float64(backoffs[i]) / LOG_10, text, at + 1)
+        text[at] = NEWLINE
+        at += 1
+    return at

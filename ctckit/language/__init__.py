@@ -5,16 +5,25 @@ Public, for decoder plugins too. The arrays inside are flat and go to kernels as
 """
 
 from ctckit.language.bigrams import WordBigrams
-from ctckit.language.corpus import default_word_characters, read_corpus, split_words
+from ctckit.language.corpus import (
+    SPACE,
+    default_word_characters,
+    read_corpus,
+    split_sentences,
+    split_words,
+)
 from ctckit.language.lexicon import Lexicon
-from ctckit.language.ngrams import NGramModel, TextScore
+from ctckit.language.ngrams import NGramModel
+from ctckit.language.textscore import TextScore
 
 __all__ = [
+    "SPACE",
     "Lexicon",
     "NGramModel",
     "TextScore",
     "WordBigrams",
     "default_word_characters",
     "read_corpus",
+    "split_sentences",
     "split_words",
 ]

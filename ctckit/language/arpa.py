@@ -25,6 +25,8 @@ MOST = 2**31 - 2
 """N-grams that a model can hold."""
 
 REPAIR = "make the model again, or put the line right"
+COUNT = "get the file again, or put the header right"
+WHOLE = "get the file again, it is not whole"
 NEWLINE = 10
 LONGEST = 40  # characters of a line that a message shows
 
@@ -154,7 +156,7 @@ class _Reader:
         """Go past the line that begins a part of the file."""
         line = self._next_line()
         if line != mark:
-            self._fail(self._at, f"be {mark.decode()}", line, "get the file again, it is not whole")
+            self._fail(self._at, f"be {mark.decode()}", line, WHOLE)
         self._at += len(line)
 
     def _read_order(
@@ -172,18 +174,15 @@ class _Reader:
         )
         self._at, read, begin, end = where.tolist()
         field = self._data[begin:end].tobytes()
-        advice = "make the model again" if order == 1 else REPAIR
         match status:
-            case arpa.TOO_FEW | arpa.TOO_MANY:
-                more = "more" if status == arpa.TOO_MANY else f"{read:,}"
-                self._fail(
-                    self._at,
-                    f"come after {count:,} {order}-grams, as the header says",
-                    f"{more} of them",
-                    "get the file again, or put the header right",
-                )
+            case arpa.TOO_FEW:
+                rule = f"be a {order}-gram, of which the header says {count:,}"
+                self._fail(self._at, rule, f"their end after {read:,}", COUNT)
+            case arpa.TOO_MANY:
+                rule = f"be no {order}-gram, of which the header says {count:,}"
+                self._fail(self._at, rule, "one more", COUNT)
             case arpa.BAD_PROBABILITY:
-                self._fail(begin, "begin with a log10 probability of at most 0", field, advice)
+                self._fail(begin, "begin with a log10 probability of at most 0", field, REPAIR)
             case arpa.TOO_FEW_WORDS:
                 self._fail(begin, f"hold {_words(order)}", "fewer", REPAIR)
             case arpa.TOO_MANY_WORDS:

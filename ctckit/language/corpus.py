@@ -60,3 +60,43 @@ def split_words(text: str, word_characters: Iterable[str]) -> list[str]:
     """
     characters = "".join(re.escape(one) for one in set(word_characters))
     return re.findall(f"[{characters}]+", text) if characters else []
+
+
+SPACE = "<space>"
+"""What stands for white space in models of characters, where a word cannot hold any."""
+
+
+def split_sentences(
+    text: str, *, characters: bool = False, word_characters: Iterable[str] | None = None
+) -> list[list[str]]:
+    r"""Return the words of each line of a text, for models of language; blank lines are left out.
+
+    Parameters
+    ----------
+    text : one sentence a line
+    characters : whether characters are what the model is about; white space within a line is then
+        ``<space>``
+    word_characters : words are maximal runs of these; None: what stands between white space
+
+    Examples
+    --------
+    >>> split_sentences("To be,\n\nor not", word_characters="Tabenort")
+    [['To', 'be'], ['or', 'not']]
+    >>> split_sentences("to be", characters=True)
+    [['t', 'o', '<space>', 'b', 'e']]
+    """
+    lines = [line for line in text.split("\n") if line and not line.isspace()]
+    if characters:
+        if word_characters is not None:
+            raise InvalidValueError(
+                f"word_characters must be None where characters are the words, got "
+                f"{''.join(word_characters)!r}; give one of the two"
+            )
+        return [
+            [SPACE if one.isspace() else one for one in line]
+            for line in (line.strip() for line in lines)
+        ]
+    if word_characters is None:
+        return [line.split() for line in lines]
+    kept = "".join(word_characters)
+    return [words for words in (split_words(line, kept) for line in lines) if words]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,56 +14,13 @@ from ctckit.arrayfile import Arrays, is_array_file, read_arrays, write_arrays
 from ctckit.cache import cached, file_identity
 from ctckit.errors import InvalidValueError, NotFoundError
 from ctckit.intake import offsets_of
-from ctckit.language.arpa import line_of_ngram, read_arpa
-from ctckit.language.trie import Float32Array, NGramLists, RepeatedNGramError, build_trie
-from ctckit.language.words import WordList, encode_words, make_table
-
-KIND = "n-gram model"
-VERSION = 1
-"""Of the arrays; a model that is cached or saved with another is not read."""
-
-UNKNOWN = "<unk>"
-UNKNOWN_LOG_PROB = -100 * math.log(10)
-"""Of unknown words, where a model does not say."""
+from ctckit.language.arpa_writer import write_arpa
+from ctckit.language.modelarrays import KIND, NAMES, VERSION, build_model, checked, read_model
+from ctckit.language.textscore import TextScore
+from ctckit.language.trie import Float32Array, NGramLists, RepeatedNGramError, to_lists
+from ctckit.language.words import WordList
 
 ModelArrays = tuple[Int32Array, Int32Array, Float32Array, Float32Array, Int32Array, Int32Array]
-
-
-@dataclass(frozen=True)
-class TextScore:
-    """What a model makes of a text.
-
-    Parameters
-    ----------
-    sentences : number of lines
-    words : number of words, the ends of sentences not among them
-    unknown : how many of them the model does not know
-    log_prob : natural log of the text's probability, ends of sentences and unknown words included
-    known_log_prob : the same without what the unknown words have cost
-    """
-
-    sentences: int
-    words: int
-    unknown: int
-    log_prob: float
-    known_log_prob: float
-
-    @property
-    def perplexity(self) -> float:
-        """Of all words and ends of sentences."""
-        return _perplexity(self.log_prob, self.words + self.sentences)
-
-    @property
-    def known_perplexity(self) -> float:
-        """Of the words that are known and the ends of sentences."""
-        return _perplexity(self.known_log_prob, self.words - self.unknown + self.sentences)
-
-
-def _perplexity(log_prob: float, count: int) -> float:
-    try:
-        return math.exp(-log_prob / count) if count else math.nan
-    except OverflowError:
-        return math.inf
 
 
 class NGramModel:
@@ -83,8 +38,8 @@ class NGramModel:
     unknown, begin, end : numbers of ``<unk>``, ``<s>`` and ``</s>``; -1 for a model without the
         latter two
     counts : n-grams of each order
-    added : how many of them were missing and have been added: contexts and suffixes, which score
-        as they did without
+    added : how many of them were missing and have been added: contexts and suffixes, which change
+        no score, and ``<unk>``
     word : int32 (E,); an entry's last word; the root's is -1
     first_child : int32 (E + 1,); entry e followed by one more word are the entries first_child[e]
         to first_child[e + 1], their words rising
@@ -94,11 +49,18 @@ class NGramModel:
     suffix : int32 (E,); the entry without its first word
     state : int32 (E,); the context for the next word: the entry's longest suffix, itself included,
         which has N - 1 words at most, and children or a backoff weight other than 0
+
+    Examples
+    --------
+    >>> model = NGramModel.train([["to", "be"], ["to", "do"]], order=2)
+    >>> model.counts, list(model.words)
+    ([6, 5], ['<unk>', '<s>', '</s>', 'to', 'be', 'do'])
+    >>> round(model.score(["to", "be"]), 4), model.score(["to"]) > model.score(["do"])
+    (-1.9914, True)
     """
 
     def __init__(self, arrays: Arrays, about: dict[str, Any]) -> None:
-        for array in arrays.values():
-            array.flags.writeable = False
+        arrays = {name: _read_only(array) for name, array in arrays.items()}
         self.words = WordList(arrays["spellings"], arrays["offsets"], arrays["table"])
         self.order: int = about["order"]
         self.counts: list[int] = about["counts"]
@@ -127,7 +89,7 @@ class NGramModel:
         path = Path(path)
         try:
             if is_array_file(path):
-                return cls(*_checked(path, *read_arrays(path)))
+                return cls(*checked(path, *read_arrays(path)))
             identity = file_identity(path)
         except FileNotFoundError:
             raise NotFoundError(
@@ -138,7 +100,7 @@ class NGramModel:
                 f"language model must be a file that can be read, got '{path}': {error.strerror}; "
                 "check the path"
             ) from None
-        return cls(*cached("ngrams", [*identity, VERSION], lambda: _read(path)))
+        return cls(*cached("ngrams", [*identity, VERSION], lambda: read_model(path)))
 
     @classmethod
     def of_lists(cls, lists: NGramLists) -> NGramModel:
@@ -149,19 +111,39 @@ class NGramModel:
         InvalidValueError : an n-gram is there twice
         """
         try:
-            return cls(*_build(lists))
+            return cls(*build_model(lists))
         except RepeatedNGramError as error:
             raise InvalidValueError(
                 f"{error.order}-grams must differ, got number {error.position} twice; remove one"
             ) from None
 
+    @classmethod
+    def train(
+        cls, sentences: Iterable[Sequence[str]], order: int, *, min_count: int = 1
+    ) -> NGramModel:
+        """Estimate a model from text; parameters and errors are those of `estimate`."""
+        from ctckit.language.kneser_ney import estimate
+
+        return cls.of_lists(estimate(sentences, order, min_count=min_count).lists)
+
     def save(self, path: str | Path) -> None:
         """Write the model to a file that `load` maps into memory."""
-        names = ("word", "first_child", "log_prob", "backoff", "suffix", "state")
-        arrays: Arrays = dict(zip(names, self.arrays, strict=True))
-        arrays["spellings"], arrays["offsets"] = self.words.spellings, self.words.offsets
-        arrays["table"] = self.words.table
-        write_arrays(Path(path), arrays, self._about())
+        words = self.words
+        more: Arrays = {
+            "spellings": words.spellings,
+            "offsets": words.offsets,
+            "table": words.table,
+        }
+        write_arrays(Path(path), self._named_arrays() | more, self._about())
+
+    def write_arpa(self, path: str | Path) -> None:
+        """Write the model to an ARPA file, in gzip if its name ends in .gz."""
+        words = self.words
+        lists = to_lists(words.spellings, words.offsets, self._named_arrays(), self.counts)
+        write_arpa(Path(path), lists)
+
+    def _named_arrays(self) -> Arrays:
+        return dict(zip(NAMES, self.arrays, strict=True))
 
     def _about(self) -> dict[str, Any]:
         names = ("order", "counts", "added", "unknown", "begin", "end")
@@ -224,14 +206,14 @@ class NGramModel:
             return int(self.state[entries[-1]])
         return self.first_state if begin else 0
 
-    def score_text(self, lines: Iterable[str]) -> TextScore:
-        """Return what the model makes of sentences, one a line; words stand between white space."""
-        sentences = [line.split() for line in lines]
-        log_probs, entries = self._score_sentences(sentences, begin=True, end=True)
+    def score_text(self, sentences: Iterable[Sequence[str]]) -> TextScore:
+        """Return what the model makes of sentences, each a sequence of words."""
+        known = list(sentences)
+        log_probs, entries = self._score_sentences(known, begin=True, end=True)
         unknown = self.word[entries] == self.unknown
         return TextScore(
-            sentences=len(sentences),
-            words=sum(len(one) for one in sentences),
+            sentences=len(known),
+            words=sum(len(one) for one in known),
             unknown=int(unknown.sum()),
             log_prob=float(log_probs.sum()),
             known_log_prob=float(log_probs[~unknown].sum()),
@@ -264,68 +246,7 @@ class NGramModel:
         return f"NGramModel(order {self.order}, {counts} n-grams)"
 
 
-def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    """Return the arrays of an ARPA file."""
-    try:
-        return _build(read_arpa(path))
-    except RepeatedNGramError as error:
-        line = line_of_ngram(path, error.order, error.position)
-        raise InvalidValueError(
-            f"line {line} of '{path}' must hold an n-gram that is new, got one that stands before; "
-            "remove one of the two"
-        ) from None
-
-
-def _build(lists: NGramLists) -> tuple[Arrays, dict[str, Any]]:
-    table, _ = make_table(lists.spellings, lists.offsets)
-    words = WordList(lists.spellings, lists.offsets, table)
-    unknown, capitals, begin, end = words.numbers([UNKNOWN, "<UNK>", "<s>", "</s>"], unknown=-1)
-    if unknown < 0:
-        unknown = capitals
-    if unknown < 0:
-        unknown = len(words)
-        lists = _with_unknown(lists)
-        table, _ = make_table(lists.spellings, lists.offsets)
-    arrays, added = build_trie(lists)
-    arrays |= {"spellings": lists.spellings, "offsets": lists.offsets, "table": table}
-    counts = [len(rows) + more for rows, more in zip(lists.rows, added, strict=True)]
-    return arrays, {
-        "kind": KIND,
-        "version": VERSION,
-        "order": lists.order,
-        "counts": counts,
-        "added": added,
-        "unknown": int(unknown),
-        "begin": int(begin),
-        "end": int(end),
-    }
-
-
-def _with_unknown(lists: NGramLists) -> NGramLists:
-    """Add the unigram of unknown words, as KenLM does."""
-    spelling, offsets = encode_words([UNKNOWN])
-    count = len(lists.offsets) - 1
-
-    def more(arrays: list[Any], value: float) -> list[Any]:
-        shape = (1, *arrays[0].shape[1:])
-        first = np.concatenate([arrays[0], np.full(shape, value, dtype=arrays[0].dtype)])
-        return [first, *arrays[1:]]
-
-    return NGramLists(
-        np.concatenate([lists.spellings, spelling]),
-        np.concatenate([lists.offsets, lists.offsets[-1] + offsets[1:]]),
-        more(lists.rows, count),
-        more(lists.log_probs, UNKNOWN_LOG_PROB),
-        more(lists.backoffs, 0),
-    )
-
-
-def _checked(path: Path, arrays: Arrays, about: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
-    """Refuse an array file that holds something else."""
-    if about.get("kind") != KIND or about.get("version") != VERSION:
-        raise InvalidValueError(
-            f"language model must be an ARPA file or one that NGramModel.save wrote, got '{path}' "
-            f"with {about.get('kind', 'something else')} of version {about.get('version')}; make "
-            "it again"
-        )
-    return arrays, about
+def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -157,3 +157,25 @@ def _states(arrays: Arrays, children: Int64Array, starts: Int64Array) -> Int32Ar
         keep = (children[entries] > 0) | (arrays["backoff"][entries] != 0)
         state[entries] = np.where(keep & (n < last), entries, shorter)
     return state
+
+
+def to_lists(
+    spellings: UInt8Array, offsets: Int64Array, arrays: Arrays, counts: list[int]
+) -> NGramLists:
+    """Return the n-grams of a trie; counts: how many there are of each order."""
+    first_child = arrays["first_child"]
+    parent = np.repeat(np.arange(len(first_child) - 1), np.diff(first_child))
+    starts = 1 + offsets_of(counts)
+    rows: list[Int32Array] = []
+    for n, (start, stop) in enumerate(itertools.pairwise(starts.tolist())):
+        last = arrays["word"][start:stop, None]
+        context = parent[start - 1 : stop - 1]  # the root has none
+        rows.append(np.hstack([rows[-1][context - starts[n - 1]], last]) if n else last)
+    places = [slice(*pair) for pair in itertools.pairwise(starts.tolist())]
+    return NGramLists(
+        spellings,
+        offsets,
+        rows,
+        [arrays["log_prob"][place] for place in places],
+        [arrays["backoff"][place] for place in places],
+    )

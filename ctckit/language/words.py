@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
@@ -76,6 +77,20 @@ class WordList(Sequence[str]):
             wanted, wanted_offsets, self.spellings, self.offsets, self.table, unknown, numbers
         )
         return numbers
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes."""
+        return self.spellings.nbytes + self.offsets.nbytes + self.table.nbytes
+
+    def mean_length(self) -> float:
+        """Return how many characters a word has on average; those in <> do not count."""
+        filled = np.flatnonzero(np.diff(self.offsets))
+        first, last = self.offsets[filled], self.offsets[filled + 1] - 1
+        marks = (self.spellings[first] == ord("<")) & (self.spellings[last] == ord(">"))
+        begins = offsets_of((self.spellings & 0xC0) != 0x80)  # of characters
+        lengths = (begins[last + 1] - begins[first])[~marks | (first == last)]
+        return float(lengths.mean()) if len(lengths) else math.nan
 
     def __repr__(self) -> str:
         return f"WordList({len(self)} words)"
