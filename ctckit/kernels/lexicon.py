@@ -58,14 +58,18 @@ def is_word(packed):
 
 @inline
 def first_at_least(values, low, high, wanted):
-    """Return the first position from `low` to `high` of a rising array with at least `wanted`."""
-    while low < high:
-        middle = (low + high) >> 1
-        if values[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    """Return the first position from `low` to `high` of a rising array with at least `wanted`.
+
+    Each step adds a half or nothing, which compiles without a branch to be mispredicted.
+    """
+    if low >= high:
+        return low
+    left = high - low
+    while left > 1:
+        half = left >> 1
+        low += half if values[low + half - 1] < wanted else 0
+        left -= half
+    return low + 1 if values[low] < wanted else low
 
 
 @inline

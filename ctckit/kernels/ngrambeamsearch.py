@@ -63,15 +63,14 @@ from ctckit.kernels.search import (
     RESCALE_BELOW,
     SLOT,
     TOKEN,
-    candidate_classes,
     child_prefix,
     cut_at,
     fast_exp,
-    link_parents,
     log_at_most,
     padded,
     rescale,
 )
+from ctckit.kernels.wide import WIDE_BLOCK, candidates_of_scan, scan_row
 
 INSIDE, AFTER, NEXT = range(3)
 """How a token is appended; kept in the two lowest bits of a prefix's token."""
@@ -210,7 +209,7 @@ def _weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended)
 
 
 @outline
-def _drop(values, bits, cut, start, count, entries, from_mass, from_ahead):
+def _drop(values, bits, cut, start, count, entries, from_mass, from_ahead, from_twin):
     """Close up the entries from `start` on that reach a cut; returns the new count."""
     kept = start
     for k in range(start, count):
@@ -221,33 +220,34 @@ def _drop(values, bits, cut, start, count, entries, from_mass, from_ahead):
             entries[kept, 2] = entries[k, 2]
             from_mass[kept] = from_mass[k]
             from_ahead[kept] = from_ahead[k]
+            from_twin[kept] = from_twin[k]
             kept += 1
     return kept
 
 
 @inline
-def _order_classes(first, last, classes, probs, uses, lists, prob_of, starts):
+def _order_classes(found, classes, probs, uses, lists, prob_of, starts):
     """Write the classes that may be in words, between them, and begin one to three lists.
 
     Returns how many each has. They come by falling power of two of their probability, which is
     written to prob_of. uses : bits of the lists that each class belongs to; starts (65): scratch.
     """
     starts[:] = 0
-    for k in range(first, last):
+    for k in range(found):
         power = min(1023 - (np.float64(probs[k]).view(np.int64) >> 52), np.int64(63))
         starts[power + 1] += 1
         prob_of[classes[k]] = probs[k]
     for b in range(63):
         starts[b + 1] += starts[b]
     ordered = lists[3]
-    for k in range(first, last):
+    for k in range(found):
         power = min(1023 - (np.float64(probs[k]).view(np.int64) >> 52), np.int64(63))
         ordered[starts[power]] = classes[k]
         starts[power] += 1
     n_inside = 0
     n_apart = 0
     n_next = 0
-    for k in range(last - first):
+    for k in range(found):
         c = ordered[k]
         lists[0, n_inside] = c
         n_inside += np.int64(uses[c] & 1)
@@ -338,7 +338,8 @@ def ngram_beam_search(
     hypothesis_offsets (N + 1), scores (N * n_best): out, filled from the front.
     """
     lm_weight, word_bonus, unknown_score, direct, open_words, ambiguous, has_lm, hot = rules[:8]
-    score_ends, end_word, first_state, floor_factor = rules[8], rules[10], rules[11], rules[13]
+    score_ends, end_word, first_state = rules[8], rules[10], rules[11]
+    floor_factor = rules[13]
     nodes, arc_token, arc_target = lexicon[0], lexicon[1], lexicon[2]
     off = np.int64(nodes.shape[0] - 1)
     kinds, after_node, begin_node, lexicon_bit, class_word = classes_of
@@ -422,7 +423,10 @@ def ngram_beam_search(
     entries = np.zeros((room + slots_padded, 3), dtype=np.uint32)
     from_mass = np.zeros(room + slots_padded)
     from_ahead = np.zeros(room + slots_padded)
+    from_twin = np.zeros(room + slots_padded, dtype=np.int64)
     classes = np.zeros(n_classes + 1, dtype=np.uint32)
+    tops = np.zeros(n_classes // WIDE_BLOCK + 1, dtype=np.int32)
+    hits = np.zeros(n_classes // WIDE_BLOCK + 2, dtype=np.uint32)
     probs = np.zeros(n_classes)
     new_node = np.zeros(width, dtype=np.uint32)
     new_from = np.zeros(width + 1, dtype=np.uint32)
@@ -496,7 +500,6 @@ def ngram_beam_search(
                 for j in range(size):
                     floor = max(floor, values[j])
                 floor *= floor_factor
-                log_threshold = np.float32(-np.inf)
                 threshold = floor
                 weakest = np.int64(0)
                 if size == width:
@@ -506,40 +509,37 @@ def ngram_beam_search(
                     for j in range(cells):
                         weakest = min(weakest, bits[j])
                     threshold = max(threshold, np.int64(weakest).view(np.float64))
-                ratio = threshold / best
-                if threshold > 0.0:
-                    log_threshold = np.float32(np.inf) if ratio > 1.0 else log_at_most(ratio)
 
                 count = size
                 known_cut = np.int64(0)
-                found = candidate_classes(row, log_threshold, blank, classes)
-                for k in range(found):
-                    probs[k] = np.float64(row[classes[k]])
-                for k in range(found):
-                    probs[k] = fast_exp(probs[k])
-                likeliest = 0
-                for k in range(1, found):
-                    if probs[k] > probs[likeliest]:
-                        likeliest = k
-                if found > 1:
-                    classes[0], classes[likeliest] = classes[likeliest], classes[0]
-                    probs[0], probs[likeliest] = probs[likeliest], probs[0]
+                likeliest = scan_row(row, blank, tops) if n_classes > 1 else np.int64(0)
                 # First the likeliest class alone: with its children there, few others can survive.
-                for r in range(min(found, 2)):
-                    first = np.int64(r)
-                    last = np.int64(1)
-                    if r == 1:  # those that can
-                        for k in range(1, found):
-                            classes[last], probs[last] = classes[k], probs[k]
-                            last += np.int64(probs[k] * best > threshold)
-                        if last == 1:
-                            continue
-                    n_inside, n_apart, n_next = _order_classes(
-                        first, last, classes, probs, uses, lists, prob_of, starts
-                    )
+                for r in range(2 if n_classes > 1 else 0):
+                    if r == 0:
+                        classes[0] = likeliest
+                        found = np.int64(1)
+                    else:
+                        log_threshold = np.float32(-np.inf)
+                        if threshold > 0.0:
+                            ratio = threshold / best
+                            if ratio > 1.0:
+                                break
+                            log_threshold = log_at_most(ratio)
+                        found = candidates_of_scan(
+                            row, tops, log_threshold, blank, likeliest, hits, classes
+                        )
+                    for k in range(found):
+                        probs[k] = np.float64(row[classes[k]])
+                    for k in range(found):
+                        probs[k] = fast_exp(probs[k])
                     top_prob = 0.0
-                    for k in range(first, last):
+                    for k in range(found):
                         top_prob = max(top_prob, probs[k])
+                    if top_prob * best <= threshold:
+                        continue
+                    n_inside, n_apart, n_next = _order_classes(
+                        found, classes, probs, uses, lists, prob_of, starts
+                    )
                     for j in range(size):
                         n_tried = 0
                         reach = reach_inside[j]
@@ -630,7 +630,7 @@ def ngram_beam_search(
                                 threshold = max(floor, np.int64(weakest).view(np.float64))
                                 count = _drop(
                                     values, bits, weakest, size, count, entries, from_mass,
-                                    from_ahead,
+                                    from_ahead, from_twin,
                                 )  # fmt: skip
                                 if likely * prob <= threshold:
                                     continue
@@ -683,20 +683,23 @@ def ngram_beam_search(
                                 )
                             if value <= threshold:
                                 continue
+                            twin = np.int64(-1)
                             if ambiguous:  # is there a reading as good, alike in the rest?
                                 key_of_text = _text_key(slot_key[j], c)
-                                twin = np.int64(-1)
+                                same = np.int64(0)
                                 for m in range(size):
-                                    if slot_key[m] == key_of_text:
-                                        prefix = np.int64(node[m])
-                                        if (
-                                            at_node[m] == to
-                                            and state[m] == context
-                                            and table[prefix, HOT] == hot_state
-                                        ):
-                                            twin = np.int64(m)
+                                    same |= np.int64(slot_key[m] == key_of_text)
+                                for m in range(size if same else 0):
+                                    if (
+                                        slot_key[m] == key_of_text
+                                        and at_node[m] == to
+                                        and state[m] == context
+                                        and table[node[m], HOT] == hot_state
+                                    ):
+                                        twin = np.int64(m)
                                 if twin >= 0 and value <= child_mass * weight[twin] * (1.0 + SLACK):
                                     continue
+                            from_twin[count] = twin
                             values[count] = value
                             entries[count, 0] = j
                             entries[count, 1] = code
@@ -705,7 +708,7 @@ def ngram_beam_search(
                             from_ahead[count] = ahead
                             count += 1
                             known_cut = np.int64(0)
-                    for k in range(first, last):
+                    for k in range(found):
                         prob_of[classes[k]] = 0.0
                     if r == 0:
                         for k in range(size, count):
@@ -716,8 +719,9 @@ def ngram_beam_search(
                         known_cut = weakest
                         threshold = max(threshold, np.int64(weakest).view(np.float64))
                         count = _drop(
-                            values, bits, weakest, size, count, entries, from_mass, from_ahead
-                        )
+                            values, bits, weakest, size, count, entries, from_mass, from_ahead,
+                            from_twin,
+                        )  # fmt: skip
                 for j in range(cells):
                     mass[other + j] = mass[j] * at_blank
                 if count == size:
@@ -769,11 +773,7 @@ def ngram_beam_search(
                         made += 1
                     if ambiguous:
                         keys[child] = _text_key(keys[parent], np.int64(code >> 2))
-                        twin = np.int64(-1)
-                        for m in range(size):
-                            same = slot_key[m] == keys[child]
-                            if same and _same_future(np.int64(node[m]), child, table):
-                                twin = np.int64(m)
+                        twin = from_twin[k]
                         if twin >= 0:  # it has had its mass; the better reading stays
                             prefix = np.int64(node[twin])
                             if slots[twin, GAIN] < _gain_of(child, table, sums, rules, phrases):
@@ -850,7 +850,6 @@ def ngram_beam_search(
                     phrases,
                 )  # fmt: skip
                 _weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended)
-            link_parents(size, other, node, label, table, source)
             heaviest = np.int64(0)
             most = -1.0
             for j in range(size):
@@ -859,11 +858,12 @@ def ngram_beam_search(
                 if value > most:
                     heaviest, most = np.int64(j), value
             for j in range(size):
-                if node[j] != 0:
-                    above = table[table[node[j], PARENT], SLOT]
-                    if above != NONE:
-                        next_kid[j] = first_kid[above]
-                        first_kid[above] = j
+                source[j] = other - 1
+                above = table[table[node[j], PARENT], SLOT] if node[j] != 0 else NONE
+                if above != NONE:
+                    source[j] = above + (other if label[above] == label[j] else 0)
+                    next_kid[j] = first_kid[above]
+                    first_kid[above] = j
             if not 1e-60 < weight[heaviest] < 1e60:
                 reference = slots[heaviest, GAIN]
                 for j in range(size):
