@@ -23,11 +23,11 @@ class PrefixSearch(Decoder):
     best path's text.
     """
 
-    split_threshold: float | None = option(
+    split_threshold: float = option(
         0.9,
         minimum=0.5,
         maximum=1.0,
-        help="Probability of the blank from which on a frame cuts the matrix.",
+        help="Probability of the blank over which a frame cuts the matrix; 1 cuts nowhere.",
     )
     max_prefixes: int = option(
         1000, minimum=1, maximum=1_000_000, help="Prefixes extended in a piece at most."
@@ -41,7 +41,7 @@ class PrefixSearch(Decoder):
 
     def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
         """Return up to `n_best` texts a matrix, best first."""
-        sure = math.inf if self.split_threshold is None else math.log(self.split_threshold)
+        sure = math.log(self.split_threshold) if self.split_threshold < 1 else math.inf
         return fill_columns(
             self._kernel,
             batch,

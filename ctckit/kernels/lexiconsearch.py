@@ -33,8 +33,6 @@ from ctckit.kernels.prefixes import (
     weigh_frames,
 )
 
-LEAST_BOUND = 1e-170
-"""A bound less than that, beside the likeliest state of the prefix, says no more than this."""
 SLACK = 1e-9
 """How far two ways to compute one log-probability may differ."""
 
@@ -133,7 +131,8 @@ def drop_unlikely(log_probs, start, stop, blank, n_best, least, count, spelling,
                 states[known + 1],
                 reach[known + 1],
             )
-            bound = np.log(max(total, LEAST_BOUND)) + scales[known] + rest_scale
+            # What was left out of the states is less than LEAST a frame.
+            bound = np.log(total + (frames + 1) * LEAST) + scales[known] + rest_scale
             if bound < best[n_best - 1] - SLACK:
                 hopeless = True
             else:

@@ -405,8 +405,8 @@ def prefix_search(
 ):
     """Write the `n_best` likeliest texts of each matrix, best first; returns tokens written.
 
-    log_probs (sum of T, C), offsets (N + 1); sure: frames whose blank has this log-probability
-    or more are taken for blanks, and what lies between them is searched piece by piece;
+    log_probs (sum of T, C), offsets (N + 1); sure: frames whose blank has a log-probability over
+    this are taken for blanks, and what lies between them is searched piece by piece;
     token_ids (n_best * sum of T), token_offsets (N * n_best + 1), hypothesis_offsets (N + 1),
     scores (N * n_best): out, filled from the front.
     """
@@ -435,12 +435,12 @@ def prefix_search(
         blanks = 0.0
         start = offsets[i]
         while start < offsets[i + 1]:
-            if log_probs[start, blank] >= sure:
+            if log_probs[start, blank] > sure:
                 blanks += np.float64(log_probs[start, blank])
                 start += 1
                 continue
             stop = start + 1
-            while stop < offsets[i + 1] and log_probs[stop, blank] < sure:
+            while stop < offsets[i + 1] and log_probs[stop, blank] <= sure:
                 stop += 1
             found = search_piece(
                 log_probs, start, stop, blank, n_best, max_prefixes, ends, end_lengths, end_values

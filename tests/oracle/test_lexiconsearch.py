@@ -158,3 +158,17 @@ def test_likelihoods_that_underflow(tmp_path, scale):
         scores = [text_log_prob(matrix, ALPHABET.encode(word), 5) for word in words]
         assert [one.score for one in found] == pytest.approx(sorted(scores, reverse=True)[:4])
         assert found[0].score < -250
+
+
+def test_states_of_too_wide_a_range(tmp_path):
+    """Of "a" 200 times there are e^600 times more alignments at the end than where "b" must be."""
+    probs = np.zeros((4002, 4))
+    probs[:, 0], probs[:, 3] = 0.499, 0.501
+    probs[:800:4, 0], probs[:800:4, 3] = 0.501, 0.499
+    probs[800] = [0, 1, 0, 0]
+    probs[4001] = [0, 0, 1, 0]
+    word = 200 * "a" + "bc"
+    (tmp_path / "corpus").write_text(f"bc {word}", encoding="utf-8")
+    batch = MatrixBatch.from_probs([probs], Alphabet("abc-", 3))
+    decoder = load_decoder("lexiconsearch", batch.alphabet, corpus=tmp_path / "corpus")
+    assert decoder.decode_batch(batch).texts() == [word]

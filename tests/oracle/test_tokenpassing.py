@@ -107,6 +107,17 @@ def test_a_few_tiny_matrices(tmp_path, with_separator):
     assert compare_with_every_path(tmp_path / "corpus", rng, 4, with_separator, 12, 4) > 1
 
 
+def test_a_word_may_follow_the_second_best(tmp_path):
+    """Without a blank between, the likelier word cannot be followed by its own last letter."""
+    alphabet = Alphabet("abc-", 3)
+    probs = [[0, 0, 1, 0], [0.5, 0.4, 0, 0.1], [1, 0, 0, 0], [0, 0, 1, 0]]
+    with np.errstate(divide="ignore"):
+        words = {(2, 0), (2, 1), (0, 2)}
+        _, (found,) = decode(tmp_path / "corpus", [np.log(probs)], alphabet, words, None)
+    assert found.text == "cbac"
+    assert np.exp(found.score) == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize("with_separator", [False, True])
 @pytest.mark.parametrize("scale", [0.5, 3, 40])
 def test_longer_matrices(tmp_path, scale, with_separator):
