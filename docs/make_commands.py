@@ -13,6 +13,9 @@ PAGE = Path(__file__).with_name("commands.md")
 HELPS = (
     (),
     ("decode",),
+    ("decode", "--decoder", "prefixsearch"),
+    ("decode", "--decoder", "lexiconsearch"),
+    ("decode", "--decoder", "tokenpassing"),
     ("decode", "--decoder", "wordbeamsearch"),
     ("bench",),
     ("convert",),

@@ -5,6 +5,7 @@ Public, for decoder plugins too. The arrays inside are flat and go to kernels as
 """
 
 from ctckit.language.bigrams import WordBigrams
+from ctckit.language.bktree import BKTree
 from ctckit.language.corpus import (
     SPACE,
     default_word_characters,
@@ -18,6 +19,7 @@ from ctckit.language.textscore import TextScore
 
 __all__ = [
     "SPACE",
+    "BKTree",
     "Lexicon",
     "NGramModel",
     "TextScore",

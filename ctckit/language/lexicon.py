@@ -194,6 +194,16 @@ class Lexicon:
         symbols = np.concatenate(all_symbols)[np.argsort(words, kind="stable")]
         return self._speller.texts(symbols, offsets_of(np.bincount(words, minlength=stop - start)))
 
+    def spellings(self) -> tuple[Int32Array, Int64Array]:
+        """Return the tokens of all words behind one another, and the offsets, V + 1."""
+        lookup = self.alphabet.token_ids
+        if self.alphabet.single_characters:
+            ids = [lookup[one] for word in self.words for one in word]
+            offsets = offsets_of([len(word) for word in self.words])
+            return np.array(ids, dtype=np.int32), offsets
+        spelled = [self.alphabet.encode(word) for word in self.words]
+        return np.concatenate(spelled), offsets_of([len(ids) for ids in spelled])
+
     def __repr__(self) -> str:
         return f"Lexicon({len(self)} words, {len(self.nodes) - 1} nodes, {self.lost} lost)"
 

@@ -59,6 +59,21 @@ def text_probs(log_probs: FloatArray, blank: int) -> dict[TokenIds, float]:
     return {text: total for text, total in zip(texts, totals, strict=True) if total > 0}
 
 
+def path_log_probs(log_probs: FloatArray, blank: int) -> dict[TokenIds, float]:
+    """Return the log-probability of the likeliest path of every text, by trying all C ** T paths.
+
+    Texts that no path of a probability above 0 spells are left out.
+    """
+    frames, classes = log_probs.shape
+    texts, text_of_path = _all_paths(frames, classes, blank)
+    values = np.zeros(1)
+    for row in log_probs.astype(np.float64):
+        values = (values[:, None] + row).reshape(-1)
+    best = np.full(len(texts), -np.inf)
+    np.maximum.at(best, text_of_path, values)
+    return {text: top for text, top in zip(texts, best.tolist(), strict=True) if top > -math.inf}
+
+
 def alignments(
     log_probs: FloatArray, token_ids: Sequence[int], blank: int
 ) -> dict[TokenIds, float]:
@@ -408,3 +423,58 @@ def word_beam_search(
         weight=weight,
         finish=finish,
     )
+
+
+def token_passing(
+    log_probs: FloatArray, blank: int, words: Iterable[TokenIds], separator: int | None = None
+) -> tuple[list[TokenIds], float]:
+    """Token passing of Graves et al. (PAMI 2009) without a language model, word by word.
+
+    Returns the words of the likeliest path that spells some, the separator between two, and the
+    log-probability of that path; without any such path no words, and -inf. No word may hold the
+    separator.
+    """
+    lexicon = sorted(words)
+    history = tuple[TokenIds, ...]
+    # The best score and history at each place: (word, tokens of it, whether in a blank after
+    # them); the place before the first word, and behind a separator, is (), then the blank.
+    places: dict[Any, tuple[float, history]] = {((), True): (0.0, ())}
+
+    def ends() -> list[tuple[int, bool, float, history]]:
+        return [
+            (place[0][-1], place[2], score, said)
+            for place, (score, said) in places.items()
+            if len(place) == 3 and place[1] == len(place[0])
+        ]
+
+    for row in log_probs.astype(np.float64).tolist():
+        moves: list[tuple[Any, float, history]] = []
+        for place, (score, said) in places.items():
+            moves.append(((*place[:-1], True), score + row[blank], said))
+            if len(place) == 2:
+                if not place[1]:  # the separator goes on
+                    moves.append((place, score + row[separator or 0], said))
+                moves += [
+                    ((word, 1, False), score + row[word[0]], (*said, word)) for word in lexicon
+                ]
+                continue
+            word, spelled, in_blank = place
+            if not in_blank:
+                moves.append((place, score + row[word[spelled - 1]], said))
+            if spelled < len(word) and (in_blank or word[spelled] != word[spelled - 1]):
+                moves.append(((word, spelled + 1, False), score + row[word[spelled]], said))
+        for last, in_blank, score, said in ends():
+            if separator is not None:
+                moves.append((((), False), score + row[separator], said))
+                continue
+            moves += [
+                ((word, 1, False), score + row[word[0]], (*said, word))
+                for word in lexicon
+                if in_blank or word[0] != last
+            ]
+        places = {}
+        for place, score, said in moves:
+            if score > places.get(place, (-math.inf, ()))[0]:
+                places[place] = score, said
+    best = max(((score, said) for _, _, score, said in ends()), default=(-math.inf, ()))
+    return list(best[1]), best[0]

@@ -27,7 +27,15 @@ def corpus(folder):
 
 
 @pytest.mark.parametrize(
-    "spec", ["bestpath", "beamsearch:beam_width=2", "wordbeamsearch:corpus=words.txt"]
+    "spec",
+    [
+        "bestpath",
+        "beamsearch:beam_width=2",
+        "prefixsearch:split_threshold=0.99",
+        "lexiconsearch:corpus=words.txt,tolerance=2",
+        "tokenpassing:corpus=words.txt",
+        "wordbeamsearch:corpus=words.txt",
+    ],
 )
 def test_numbers_equal_those_recomputed_from_decodes_files(invoke, dump, folder, corpus, spec):
     name, _, options = spec.partition(":")
@@ -63,8 +71,10 @@ def test_every_installed_decoder_with_a_corpus(invoke, dump, corpus):
     rows = table(result)
     assert result.exit_code == 0
     assert rows[0] == HEADER
-    assert [row[0] for row in rows[1:]] == ["beamsearch", "bestpath", "template", "wordbeamsearch"]
-    assert rows[2][1:4] == rows[3][1:4]  # the template is a best path too
+    scores = {row[0]: row[1:] for row in rows[1:]}
+    ours = ["beamsearch", "bestpath", "lexiconsearch", "prefixsearch", "tokenpassing"]
+    assert list(scores) == sorted([*ours, "template", "wordbeamsearch"])
+    assert scores["template"][:3] == scores["bestpath"][:3]
     assert all(float(row[4]) > 0 for row in rows[1:])
 
 
@@ -73,12 +83,13 @@ def test_a_decoder_without_its_corpus_is_listed_with_the_reason(invoke, dump):
     rows = table(result)
     assert result.exit_code == 0  # nobody asked for it
     assert rows[0] == [*HEADER, "left out because"]
+    reasons = {row[0]: row[5] for row in rows[1:]}
+    for name in ("lexiconsearch", "tokenpassing", "wordbeamsearch"):
+        assert reasons.pop(name) == (
+            f"corpus must be given, got nothing; add --corpus FILE or --decoder '{name}:corpus=...'"
+        )
     assert rows[-1][:5] == ["wordbeamsearch", "-", "-", "-", "-"]
-    assert rows[-1][5] == (
-        "corpus must be given, got nothing; "
-        "add --corpus FILE or --decoder 'wordbeamsearch:corpus=...'"
-    )
-    assert rows[1][5] == ""
+    assert set(reasons.values()) == {""}
 
 
 def test_a_decoder_that_was_asked_for_without_its_corpus_is_a_failure(invoke, dump):

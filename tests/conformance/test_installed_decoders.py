@@ -44,6 +44,9 @@ def test_all_of_ours_are_tested():
         "bestpath",
         "beamsearch",
         "ngrambeamsearch",
+        "prefixsearch",
+        "lexiconsearch",
+        "tokenpassing",
         "wordbeamsearch",
     }
 

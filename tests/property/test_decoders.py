@@ -18,7 +18,8 @@ from ctckit.testing.strategies import alphabets, batches
 CORPUS = "a ab ba abba cab, bad; a'b dé éa ad"
 NO_TIES = ("flat", "peaked", "path")
 LETTERS = alphabets(min_size=2).filter(lambda alphabet: "a" in alphabet.token_ids)
-NAMES = ["bestpath", "beamsearch", "wordbeamsearch", "unseparated"]
+WITH_CORPUS = ["lexiconsearch", "tokenpassing", "wordbeamsearch"]
+NAMES = ["bestpath", "beamsearch", "prefixsearch", *WITH_CORPUS, "unseparated"]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def load(tmp_path_factory):
     def load(name, alphabet, **options):
         if name == "unseparated":
             name, options["word_separator"] = "wordbeamsearch", None
-        if name == "wordbeamsearch":
+        if name in WITH_CORPUS:
             options["corpus"] = corpus
         return load_decoder(name, alphabet, **options)
 
@@ -119,7 +120,9 @@ def test_frames_of_certain_blank_at_either_end_change_nothing(load, name, batch,
 @pytest.mark.parametrize("name", NAMES)
 @given(batch=batches(alphabet=LETTERS), data=st.data())
 def test_neither_batch_nor_order_nor_threads_matter(load, name, batch, data):
-    decoder = load(name, batch.alphabet, **({} if name == "bestpath" else {"beam_width": 4}))
+    few = dict.fromkeys(["beamsearch", "wordbeamsearch", "unseparated"], "beam_width")
+    few["prefixsearch"] = "max_prefixes"
+    decoder = load(name, batch.alphabet, **({few[name]: 4} if name in few else {}))
     whole = decoder.decode_batch(batch, n_best=3, threads=1)
     singles = [batch[i : i + 1] for i in range(len(batch))]
     assert [decoder.decode_batch(one, n_best=3)[0] for one in singles] == list(whole)

@@ -35,7 +35,14 @@ BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 WORDS = ("cheese", "hands")
 """Images of the demo that the documents' code finds in the folder `words`."""
-OURS = ("bestpath", "beamsearch", "wordbeamsearch")
+OURS = (
+    "bestpath",
+    "beamsearch",
+    "prefixsearch",
+    "lexiconsearch",
+    "tokenpassing",
+    "wordbeamsearch",
+)
 
 
 def name_of(path):

@@ -1,0 +1,85 @@
+"""The decoder `tokenpassing`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ctckit.decoders.base import Decoder
+from ctckit.decoders.options import option
+from ctckit.decoders.words import corpus_lexicon
+from ctckit.errors import InvalidValueError
+from ctckit.hypotheses import SearchResult
+from ctckit.language import Lexicon
+from ctckit.matrices import MatrixBatch
+
+
+class TokenPassing(Decoder):
+    """Read nothing but words of a corpus, by the likeliest path that spells some.
+
+    Token passing of Graves et al. (PAMI 2009), without a language model. Words are the maximal
+    runs of word characters in the corpus, case-sensitive; a text is one of them or several, with
+    the separator between two. The score is the log-probability of that one path, not of the text.
+    Where no path spells a word, the text is empty.
+    """
+
+    corpus: Path = option(help="UTF-8 text file whose words may be read.")
+    word_characters: str | None = option(
+        None, help="Characters that words are made of; by default the letters and apostrophe."
+    )
+    word_separator: str | None = option(
+        None,
+        help="Token read between two words, '' for none; by default the space, if there is one.",
+    )
+
+    def prepare(self) -> None:
+        """Read the corpus, and load the kernel."""
+        lexicon = corpus_lexicon(self.alphabet, self.corpus, self.word_characters)
+        separator = self._checked_separator(lexicon)
+        from ctckit.kernels.tokenpassing import token_passing
+
+        self._kernel: Callable[..., int] = token_passing
+        others = [self.alphabet.blank, separator] if separator >= 0 else [self.alphabet.blank]
+        useful = np.union1d(lexicon.token[1:], others).astype(np.int64)
+        self._language = (separator, useful, lexicon.nodes, lexicon.token, *lexicon.spellings())
+
+    def _checked_separator(self, lexicon: Lexicon) -> int:
+        """Return the separator's class, or -1 for none."""
+        token_ids = self.alphabet.token_ids
+        if self.word_separator is None:
+            index = token_ids.get(" ", -1)
+        elif self.word_separator == "":
+            index = -1
+        else:
+            if self.word_separator not in token_ids:
+                raise InvalidValueError(
+                    f"word_separator must be a token of the alphabet, got {self.word_separator!r}; "
+                    "give '' if nothing stands between words"
+                )
+            index = token_ids[self.word_separator]
+        if index >= 0 and index in lexicon.token[1:]:
+            raise InvalidValueError(
+                f"word_separator must be in no word, got {self.alphabet.tokens[index]!r}; "
+                "give another one, or '' for none, or other word_characters"
+            )
+        return index
+
+    def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
+        """Return one hypothesis a matrix, whatever `n_best` is."""
+        count = len(batch)
+        token_ids = np.empty(batch.log_probs.shape[0], dtype=np.int32)
+        token_offsets = np.empty(count + 1, dtype=np.int64)
+        scores = np.empty(count)
+        written = self._kernel(
+            batch.log_probs,
+            batch.offsets,
+            self.alphabet.blank,
+            *self._language,
+            token_ids,
+            token_offsets,
+            scores,
+        )
+        one_each = np.arange(count + 1, dtype=np.int64)
+        return SearchResult(token_ids[:written], token_offsets, one_each, scores)
