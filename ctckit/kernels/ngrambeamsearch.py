@@ -68,6 +68,7 @@ from ctckit.kernels.search import (
     fast_exp,
     log_at_most,
     padded,
+    prefetch,
     rescale,
 )
 from ctckit.kernels.wide import WIDE_BLOCK, candidates_of_scan, scan_row
@@ -428,6 +429,7 @@ def ngram_beam_search(
     tops = np.zeros(n_classes // WIDE_BLOCK + 1, dtype=np.int32)
     hits = np.zeros(n_classes // WIDE_BLOCK + 2, dtype=np.uint32)
     probs = np.zeros(n_classes)
+    prob_bits = probs.view(np.int64)
     new_node = np.zeros(width, dtype=np.uint32)
     new_from = np.zeros(width + 1, dtype=np.uint32)
     free = np.zeros(width, dtype=np.uint32)
@@ -462,6 +464,7 @@ def ngram_beam_search(
         reference = 0.0
         if has_lm:
             open_rows(first_state, 0, lows, highs, model)
+        highest = np.float64(1.0).view(np.int64)
         unsettled[0] = 0
         n_unsettled = 1
         for t in range(offsets[i] - 1, offsets[i + 1]):
@@ -473,9 +476,9 @@ def ngram_beam_search(
                 for j in range(cells):
                     mass[j] = mass[other + j] + ends_token[j]
                     strongest = max(strongest, mass_bits[j])
-                top = np.int64(strongest).view(np.float64)
-                if 0.0 < top < RESCALE_BELOW:
-                    exponent = rescale(top, cells, other, mass, ends_token)
+                top_mass = np.int64(strongest).view(np.float64)
+                if 0.0 < top_mass < RESCALE_BELOW:
+                    exponent = rescale(top_mass, cells, other, mass, ends_token)
                     log_scale += exponent * LOG_2
 
                 at_blank = fast_exp(np.float64(row[blank]))
@@ -496,10 +499,10 @@ def ngram_beam_search(
                 best_after = np.int64(top_after).view(np.float64) * begin_factor
                 best = max(best_inside, best_after)
                 # Below the floor a prefix is too far behind the best one, of those known so far.
-                floor = 0.0
-                for j in range(size):
-                    floor = max(floor, values[j])
-                floor *= floor_factor
+                highest = np.int64(0)
+                for j in range(cells):
+                    highest = max(highest, bits[j])
+                floor = np.int64(highest).view(np.float64) * floor_factor
                 threshold = floor
                 weakest = np.int64(0)
                 if size == width:
@@ -532,9 +535,10 @@ def ngram_beam_search(
                         probs[k] = np.float64(row[classes[k]])
                     for k in range(found):
                         probs[k] = fast_exp(probs[k])
-                    top_prob = 0.0
+                    top = np.int64(0)
                     for k in range(found):
-                        top_prob = max(top_prob, probs[k])
+                        top = max(top, prob_bits[k])
+                    top_prob = np.int64(top).view(np.float64)
                     if top_prob * best <= threshold:
                         continue
                     n_inside, n_apart, n_next = _order_classes(
@@ -700,6 +704,7 @@ def ngram_beam_search(
                                 if twin >= 0 and value <= child_mass * weight[twin] * (1.0 + SLACK):
                                     continue
                             from_twin[count] = twin
+                            prefetch(nodes, to)
                             values[count] = value
                             entries[count, 0] = j
                             entries[count, 1] = code
@@ -712,7 +717,8 @@ def ngram_beam_search(
                         prob_of[classes[k]] = 0.0
                     if r == 0:
                         for k in range(size, count):
-                            floor = max(floor, values[k] * floor_factor)
+                            highest = max(highest, bits[k])
+                        floor = np.int64(highest).view(np.float64) * floor_factor
                         threshold = max(threshold, floor)
                     if r == 0 and count > width:
                         weakest = cut_at(bits, count, width, weakest)
@@ -845,18 +851,14 @@ def ngram_beam_search(
                     mask[j] = nodes[at, MASK]
                     arc_start[j] = first_child_of(nodes[at, PACKED])
                     arc_end[j] = first_child_of(nodes[at + 1, PACKED])
+                    prefetch(arc_token, arc_start[j])
                 _settle(
                     j, prefix, table, sums, slots, state, ended_state, lexicon, rules, model,
                     phrases,
                 )  # fmt: skip
                 _weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended)
-            heaviest = np.int64(0)
-            most = -1.0
             for j in range(size):
                 first_kid[j] = NONE
-                value = (mass[other + j] + ends_token[j]) * weight[j]
-                if value > most:
-                    heaviest, most = np.int64(j), value
             for j in range(size):
                 source[j] = other - 1
                 above = table[table[node[j], PARENT], SLOT] if node[j] != 0 else NONE
@@ -864,7 +866,13 @@ def ngram_beam_search(
                     source[j] = above + (other if label[above] == label[j] else 0)
                     next_kid[j] = first_kid[above]
                     first_kid[above] = j
-            if not 1e-60 < weight[heaviest] < 1e60:
+            # Weights are kept near 1 for what ranks highest.
+            best_weight = np.int64(highest).view(np.float64)
+            if not 1e-60 < best_weight < 1e60:
+                heaviest = np.int64(0)
+                for j in range(size):
+                    if values[j] > values[heaviest]:
+                        heaviest = np.int64(j)
                 reference = slots[heaviest, GAIN]
                 for j in range(size):
                     _weigh(
