@@ -137,7 +137,7 @@ class WordSearch:
 
 
 SPELLS, SEPARATES, OPEN = 1, 2, 4
-"""As in `ctckit.kernels.ngrambeamsearch`."""
+"""As in `ctckit.kernels.wordprefixes`."""
 MOST_KEPT = 512
 """Classes up to which the probabilities of all next tokens are kept for some contexts."""
 

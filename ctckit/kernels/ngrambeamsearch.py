@@ -5,54 +5,40 @@ mass times exp(gain), its gain being the weighted log-probability of its words, 
 what hot phrases earn; an open word counts by what it may become. Bounds of the gains of a prefix's
 continuations are at hand, so that most are ruled out by one multiplication.
 
-A prefix is a text with its words marked: a token is appended within a word or from outside onto
-one (`INSIDE`), as what stands between words or begins one with a mark (`AFTER`), or as the first of
-a word that follows another directly (`NEXT`). Where a text has several readings, those that are
-alike in all that is to come share one prefix.
+A prefix is a text with its words marked (see `ctckit.kernels.wordprefixes`). Where a text has
+several readings as words, those that are alike in all that is to come share one prefix.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import types
 
 from ctckit.kernels.jit import (
-    BOOL,
     F32_2D,
-    F64,
-    I32_1D,
     I64,
     I64_1D,
-    I64_2D,
     OUT_F64_1D,
     OUT_F64_2D,
     OUT_I32_1D,
     OUT_I64_1D,
-    U8_1D,
-    inline,
     kernel,
-    outline,
 )
 from ctckit.kernels.language import (
     LEAST,
     MODEL,
     fill_row,
-    log_look_ahead,
     narrow_rows,
     open_rows,
     score_word,
-    word_below,
     words_below,
 )
 from ctckit.kernels.lexicon import (
     MASK,
     PACKED,
-    first_at_least,
     first_child_of,
-    first_word_of,
     is_word,
 )
-from ctckit.kernels.phrases import PHRASES, START, follow_phrases
+from ctckit.kernels.phrases import PHRASES, follow_phrases
 from ctckit.kernels.search import (
     FIRST_CHILD,
     LANES,
@@ -72,252 +58,45 @@ from ctckit.kernels.search import (
     rescale,
 )
 from ctckit.kernels.wide import WIDE_BLOCK, candidates_of_scan, scan_row
-
-INSIDE, AFTER, NEXT = range(3)
-"""How a token is appended; kept in the two lowest bits of a prefix's token."""
-SPELLS, SEPARATES, OPEN = 1, 2, 4
-"""Bits of a class: the lexicon's words have it; it is no word character; it may be in any word."""
-NODE, STATE, WORDS, UNKNOWNS, HOT = range(5, 10)
-"""More columns of the table of prefixes: lexicon node, context, finished words, the unknown ones
-among them, state of the phrases."""
-LM, AHEAD, EARNED = range(3)
-"""Columns of its sums: log-probability of the finished words, of the open one, finished phrases."""
-GAIN, GAIN_INSIDE, GAIN_AFTER, BASE, ENDED, ENDED_LM = range(6)
-"""Columns of the survivors' table: the gain; bounds of the continuations'; the gain of the finished
-words, also with the open one ended, but no phrases; that one's sum of log-probabilities."""
-SLACK = 1e-6
-"""Added to bounds of gains, for what rounding may add."""
-PARTS = 4
-"""Of a score: matrix, lm, words, boost."""
-
-LEXICON = types.Tuple((I64_2D, I32_1D, I32_1D, I32_1D))
-"""nodes, arc_token, arc_target, word_end: see `Lexicon`."""
-CLASSES = types.Tuple((U8_1D, I64_1D, I64_1D, I64_1D, I64_1D))
-"""Of each class its kind (`SPELLS` and so on); the node after it between words, or -1; the node of
-the word it begins, or -1; its bit in the masks of nodes. Where each token is a word, and there are
-not many, the model's number of it, else nothing."""
-KEPT_ROWS = 256
-"""Contexts whose next words' probabilities are all kept, where each token is a word."""
-MEMO = 4096
-"""Look-aheads that are remembered at least; a power of two."""
-RULES = types.Tuple((F64, F64, F64, BOOL, BOOL, BOOL, BOOL, BOOL, BOOL, I64, I64, I64, F64, F64))
-"""lm_weight, word_bonus, unknown_score; whether words may follow each other directly, any word may
-be written, texts may have several readings, there is a model, phrases, and boundaries count; the
-model's numbers of the unknown word and the end, and the first context; what a token may earn at
-once where it is several characters; how far behind the best a prefix may be, as a factor."""
-
-
-@inline
-def _target(start, stop, c, lexicon):
-    """Return the node that class c leads to by one of the arcs from start to stop, or -1."""
-    _, arc_token, arc_target, _ = lexicon
-    arc = first_at_least(arc_token, start, stop, c)
-    if arc == stop or arc_token[arc] != c:
-        return np.int64(-1)
-    return np.int64(arc_target[arc]) if arc_target.size else np.int64(arc)
-
-
-@inline
-def _look_ahead(context, node, row, lows, highs, lexicon, rules, model):
-    """Return what the open word at a node adds to a gain, but for its bonus."""
-    lm_weight, unknown_score, open_words = rules[0], rules[2], rules[4]
-    nodes, word_end = lexicon[0], lexicon[3]
-    unknown = unknown_score + lm_weight * model[8][context]
-    known = np.float64(-np.inf)
-    if node != nodes.shape[0] - 1:
-        begin, end = first_word_of(nodes[node, PACKED]), np.int64(word_end[node])
-        known = lm_weight * log_look_ahead(context, begin, end, row, lows, highs, model)
-        if not open_words:
-            return known
-    return max(known, unknown)
-
-
-@inline
-def _can_end(node, nodes, open_words):
-    """Return whether a word may end at a node that is not the root."""
-    return open_words or (node != nodes.shape[0] - 1 and is_word(nodes[node, PACKED]) == 1)
-
-
-@inline
-def _end_word(node, context, lexicon, rules, model):
-    """Return the log-probability of the word that ends at a node, the next context, if unknown."""
-    nodes = lexicon[0]
-    has_lm, unknown_word = rules[6], rules[9]
-    unknown = node == nodes.shape[0] - 1 or is_word(nodes[node, PACKED]) == 0
-    if not has_lm:
-        return np.float64(0.0), np.int64(0), unknown
-    word = unknown_word if unknown else word_below(nodes[node, PACKED], unknown_word, model)
-    value, context = score_word(context, word, model)
-    return value, context, unknown
-
-
-@inline
-def _settle(j, prefix, table, sums, slots, state, ended_state, lexicon, rules, model, phrases):
-    """Fill a survivor's row of the tables."""
-    lm_weight, word_bonus, unknown_score, _, open_words, ambiguous, _, hot = rules[:8]
-    node = np.int64(table[prefix, NODE])
-    state[j] = table[prefix, STATE]
-    base = (
-        lm_weight * sums[prefix, LM]
-        + word_bonus * table[prefix, WORDS]
-        + unknown_score * table[prefix, UNKNOWNS]
-    )
-    boost = sums[prefix, EARNED]
-    boost_inside = boost
-    boost_after = boost
-    if hot:
-        _, _, held, at_boundary, _, _, reach, _, _, _ = phrases
-        at = np.int64(table[prefix, HOT])
-        at_once = rules[12]
-        boost_after += at_boundary[at] + max(reach[at], reach[START]) + at_once
-        boost_inside = boost_after if ambiguous else boost + reach[at] + at_once
-        boost += held[at]
-    ended = base
-    gain = base
-    inside = base + word_bonus
-    ended_state[j] = state[j]
-    slots[j, ENDED_LM] = sums[prefix, LM]
-    if node != 0:
-        gain += word_bonus + sums[prefix, AHEAD]
-        inside = gain
-        ended = -np.inf
-        if _can_end(node, lexicon[0], open_words):
-            value, following, unknown = _end_word(node, state[j], lexicon, rules, model)
-            ended = base + lm_weight * value + word_bonus + (unknown_score if unknown else 0.0)
-            ended_state[j] = following
-            slots[j, ENDED_LM] += value
-    slots[j, BASE] = base
-    slots[j, ENDED] = ended
-    slots[j, GAIN] = gain + boost
-    slots[j, GAIN_INSIDE] = inside + boost_inside + SLACK
-    slots[j, GAIN_AFTER] = ended + boost_after + SLACK
-
-
-@inline
-def _exp(x):
-    """exp, kept within what float64 holds."""
-    return fast_exp(min(x, 700.0))
-
-
-@inline
-def _weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended):
-    """Set a survivor's weights from its gains, relative to a gain."""
-    weight[j] = _exp(slots[j, GAIN] - reference)
-    inside[j] = _exp(slots[j, GAIN_INSIDE] - reference)
-    after[j] = _exp(slots[j, GAIN_AFTER] - reference)
-    begun[j] = _exp(slots[j, BASE] + word_bonus - reference)
-    ended[j] = _exp(slots[j, ENDED] - reference)
-
-
-@outline
-def _drop(values, bits, cut, start, count, entries, from_mass, from_ahead, from_twin):
-    """Close up the entries from `start` on that reach a cut; returns the new count."""
-    kept = start
-    for k in range(start, count):
-        if bits[k] >= cut:
-            values[kept] = values[k]
-            entries[kept, 0] = entries[k, 0]
-            entries[kept, 1] = entries[k, 1]
-            entries[kept, 2] = entries[k, 2]
-            from_mass[kept] = from_mass[k]
-            from_ahead[kept] = from_ahead[k]
-            from_twin[kept] = from_twin[k]
-            kept += 1
-    return kept
-
-
-@inline
-def _order_classes(found, classes, probs, uses, lists, prob_of, starts):
-    """Write the classes that may be in words, between them, and begin one to three lists.
-
-    Returns how many each has. They come by falling power of two of their probability, which is
-    written to prob_of. uses : bits of the lists that each class belongs to; starts (65): scratch.
-    """
-    starts[:] = 0
-    for k in range(found):
-        power = min(1023 - (np.float64(probs[k]).view(np.int64) >> 52), np.int64(63))
-        starts[power + 1] += 1
-        prob_of[classes[k]] = probs[k]
-    for b in range(63):
-        starts[b + 1] += starts[b]
-    ordered = lists[3]
-    for k in range(found):
-        power = min(1023 - (np.float64(probs[k]).view(np.int64) >> 52), np.int64(63))
-        ordered[starts[power]] = classes[k]
-        starts[power] += 1
-    n_inside = 0
-    n_apart = 0
-    n_next = 0
-    for k in range(found):
-        c = ordered[k]
-        lists[0, n_inside] = c
-        n_inside += np.int64(uses[c] & 1)
-        lists[1, n_apart] = c
-        n_apart += np.int64(uses[c] >> 1 & 1)
-        lists[2, n_next] = c
-        n_next += np.int64(uses[c] >> 2 & 1)
-    return n_inside, n_apart, n_next
-
-
-@inline
-def _text_key(key, c):
-    """Return the hash of a text and one class more."""
-    key = (key ^ np.uint64(c + 1)) * np.uint64(0x9E3779B97F4A7C15)
-    return key ^ (key >> np.uint64(29))
-
-
-@inline
-def _same_future(a, b, table):
-    """Return whether two prefixes of one text are alike in all that is to come."""
-    return (
-        table[a, NODE] == table[b, NODE]
-        and table[a, STATE] == table[b, STATE]
-        and table[a, HOT] == table[b, HOT]
-    )
-
-
-@inline
-def _gain_of(prefix, table, sums, rules, phrases):
-    """Return a prefix's gain."""
-    gain = rules[0] * sums[prefix, LM] + rules[2] * table[prefix, UNKNOWNS]
-    words = np.int64(table[prefix, WORDS]) + np.int64(table[prefix, NODE] != 0)
-    gain += rules[1] * words + sums[prefix, AHEAD] + sums[prefix, EARNED]
-    return gain + phrases[2][table[prefix, HOT]] if rules[7] else gain
-
-
-@inline
-def _write_prefix(table, prefix, token_ids, written):
-    """Write a prefix's tokens from `written` on; returns where they end."""
-    length = 0
-    walk = prefix
-    while walk != 0:
-        length += 1
-        walk = np.int64(table[walk, PARENT])
-    walk = prefix
-    for k in range(written + length - 1, written - 1, -1):
-        token_ids[k] = table[walk, TOKEN] >> 2
-        walk = np.int64(table[walk, PARENT])
-    return written + length
-
-
-@inline
-def _same_tokens(token_ids, first, second, length):
-    same = True
-    for k in range(length):
-        same &= token_ids[first + k] == token_ids[second + k]
-    return same
-
-
-@inline
-def _complete(node, token_ids, stop, lexicon):
-    """Write what makes a word of an open one, by the first arcs; returns where it ends."""
-    nodes, arc_token, arc_target, _ = lexicon
-    while is_word(nodes[node, PACKED]) == 0:
-        arc = first_child_of(nodes[node, PACKED])
-        token_ids[stop] = arc_token[arc]
-        stop += 1
-        node = np.int64(arc_target[arc]) if arc_target.size else np.int64(arc)
-    return stop
+from ctckit.kernels.wordprefixes import (
+    AFTER,
+    AHEAD,
+    CLASSES,
+    EARNED,
+    ENDED_LM,
+    GAIN,
+    HOT,
+    INSIDE,
+    KEPT_ROWS,
+    LEXICON,
+    LM,
+    MEMO,
+    NEXT,
+    NODE,
+    OPEN,
+    PARTS,
+    RULES,
+    SEPARATES,
+    SLACK,
+    SPELLS,
+    STATE,
+    UNKNOWNS,
+    WORDS,
+    can_end,
+    complete,
+    drop,
+    exp,
+    gain_of,
+    look_ahead,
+    order_classes,
+    same_future,
+    same_tokens,
+    settle,
+    target,
+    text_key,
+    weigh,
+    write_prefix,
+)
 
 
 @kernel(
@@ -541,7 +320,7 @@ def ngram_beam_search(
                     top_prob = np.int64(top).view(np.float64)
                     if top_prob * best <= threshold:
                         continue
-                    n_inside, n_apart, n_next = _order_classes(
+                    n_inside, n_apart, n_next = order_classes(
                         found, classes, probs, uses, lists, prob_of, starts
                     )
                     for j in range(size):
@@ -565,7 +344,7 @@ def ngram_beam_search(
                                         continue
                                     to = np.int64(-1)
                                     if kinds[c] & SPELLS and (mask[j] >> lexicon_bit[c]) & 1:
-                                        to = _target(arc_start[j], arc_end[j], c, lexicon)
+                                        to = target(arc_start[j], arc_end[j], c, lexicon)
                                     if to < 0 and kinds[c] & OPEN:
                                         to = off
                                     tried_code[n_tried] = c << 2 | INSIDE
@@ -632,7 +411,7 @@ def ngram_beam_search(
                                 weakest = cut_at(bits, count, width, weakest)
                                 known_cut = weakest
                                 threshold = max(floor, np.int64(weakest).view(np.float64))
-                                count = _drop(
+                                count = drop(
                                     values, bits, weakest, size, count, entries, from_mass,
                                     from_ahead, from_twin,
                                 )  # fmt: skip
@@ -665,12 +444,12 @@ def ngram_beam_search(
                                         if n >= n_within:
                                             line = width
                                             open_rows(context, width, lows, highs, model)
-                                        ahead = _look_ahead(
+                                        ahead = look_ahead(
                                             context, to, line, lows, highs, lexicon, rules, model
                                         )
                                         memo_key[at] = key
                                         memo_ahead[at] = ahead
-                                        memo_factor[at] = _exp(ahead)
+                                        memo_factor[at] = exp(ahead)
                                     ahead = memo_ahead[at]
                                     value *= memo_factor[at]
                                 elif to == off:
@@ -689,7 +468,7 @@ def ngram_beam_search(
                                 continue
                             twin = np.int64(-1)
                             if ambiguous:  # is there a reading as good, alike in the rest?
-                                key_of_text = _text_key(slot_key[j], c)
+                                key_of_text = text_key(slot_key[j], c)
                                 same = np.int64(0)
                                 for m in range(size):
                                     same |= np.int64(slot_key[m] == key_of_text)
@@ -724,7 +503,7 @@ def ngram_beam_search(
                         weakest = cut_at(bits, count, width, weakest)
                         known_cut = weakest
                         threshold = max(threshold, np.int64(weakest).view(np.float64))
-                        count = _drop(
+                        count = drop(
                             values, bits, weakest, size, count, entries, from_mass, from_ahead,
                             from_twin,
                         )  # fmt: skip
@@ -778,11 +557,11 @@ def ngram_beam_search(
                             sums[child, EARNED] += earned
                         made += 1
                     if ambiguous:
-                        keys[child] = _text_key(keys[parent], np.int64(code >> 2))
+                        keys[child] = text_key(keys[parent], np.int64(code >> 2))
                         twin = from_twin[k]
                         if twin >= 0:  # it has had its mass; the better reading stays
                             prefix = np.int64(node[twin])
-                            if slots[twin, GAIN] < _gain_of(child, table, sums, rules, phrases):
+                            if slots[twin, GAIN] < gain_of(child, table, sums, rules, phrases):
                                 table[prefix, WORDS] = table[child, WORDS]
                                 table[prefix, UNKNOWNS] = table[child, UNKNOWNS]
                                 sums[prefix, :] = sums[child, :]
@@ -792,7 +571,7 @@ def ngram_beam_search(
                         twin = np.int64(-1)
                         for m in range(kept):
                             rival = np.int64(new_node[m])
-                            if keys[rival] == keys[child] and _same_future(rival, child, table):
+                            if keys[rival] == keys[child] and same_future(rival, child, table):
                                 twin = np.int64(m)
                         if twin >= 0 and values[k] <= values[new_from[twin]]:
                             continue
@@ -852,11 +631,11 @@ def ngram_beam_search(
                     arc_start[j] = first_child_of(nodes[at, PACKED])
                     arc_end[j] = first_child_of(nodes[at + 1, PACKED])
                     prefetch(arc_token, arc_start[j])
-                _settle(
+                settle(
                     j, prefix, table, sums, slots, state, ended_state, lexicon, rules, model,
                     phrases,
                 )  # fmt: skip
-                _weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended)
+                weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended)
             for j in range(size):
                 first_kid[j] = NONE
             for j in range(size):
@@ -875,7 +654,7 @@ def ngram_beam_search(
                         heaviest = np.int64(j)
                 reference = slots[heaviest, GAIN]
                 for j in range(size):
-                    _weigh(
+                    weigh(
                         np.int64(j), reference, word_bonus, slots, weight, inside, after, begun,
                         ended,
                     )  # fmt: skip
@@ -887,9 +666,9 @@ def ngram_beam_search(
             lm = sums[prefix, LM]
             words, unknowns = np.int64(table[prefix, WORDS]), np.int64(table[prefix, UNKNOWNS])
             if at != 0:
-                if not _can_end(at, nodes, open_words):
+                if not can_end(at, nodes, open_words):
                     continue
-                value, context, unknown = _end_word(at, context, lexicon, rules, model)
+                value, context, unknown = end_word(at, context, lexicon, rules, model)
                 lm += value
                 words += 1
                 unknowns += np.int64(unknown)
@@ -913,12 +692,12 @@ def ngram_beam_search(
                     best = w
             if hypotheses - first == n_best or (total[best] == -np.inf and hypotheses > first):
                 break
-            stop = _write_prefix(table, ended_prefix[best], token_ids, written)
+            stop = write_prefix(table, ended_prefix[best], token_ids, written)
             ended_prefix[best] = -1
             fresh = True  # the same text may have been read in another way
             for h in range(first, hypotheses):
                 if token_offsets[h + 1] - token_offsets[h] == stop - written:
-                    fresh = fresh and not _same_tokens(
+                    fresh = fresh and not same_tokens(
                         token_ids, token_offsets[h], written, stop - written
                     )
             if fresh:
@@ -933,8 +712,8 @@ def ngram_beam_search(
                 values[j] = (mass[other + j] + ends_token[j]) * weight[j]
                 if values[j] > values[best]:
                     best = j
-            stop = _write_prefix(table, np.int64(node[best]), token_ids, written)
-            written = _complete(np.int64(table[node[best], NODE]), token_ids, stop, lexicon)
+            stop = write_prefix(table, np.int64(node[best]), token_ids, written)
+            written = complete(np.int64(table[node[best], NODE]), token_ids, stop, lexicon)
             scores[hypotheses] = -np.inf
             parts[hypotheses] = 0.0
             parts[hypotheses, 0] = -np.inf
