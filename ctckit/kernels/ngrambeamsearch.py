@@ -118,7 +118,7 @@ def ngram_beam_search(
     hypothesis_offsets (N + 1), scores (N * n_best): out, filled from the front.
     """
     lm_weight, word_bonus, unknown_score, direct, open_words, ambiguous, has_lm, hot = rules[:8]
-    score_ends, end_word, first_state = rules[8], rules[10], rules[11]
+    score_ends, end_of_text, first_state = rules[8], rules[10], rules[11]
     floor_factor = rules[13]
     nodes, arc_token, arc_target = lexicon[0], lexicon[1], lexicon[2]
     off = np.int64(nodes.shape[0] - 1)
@@ -673,7 +673,7 @@ def ngram_beam_search(
                 words += 1
                 unknowns += np.int64(unknown)
             if has_lm and score_ends:
-                lm += score_word(context, end_word, model)[0]
+                lm += score_word(context, end_of_text, model)[0]
             boost = sums[prefix, EARNED]
             if hot:
                 boost += phrases[3][table[prefix, HOT]]
