@@ -85,6 +85,7 @@ from ctckit.kernels.wordprefixes import (
     can_end,
     complete,
     drop,
+    end_word,
     exp,
     gain_of,
     look_ahead,
