@@ -71,6 +71,7 @@ from ctckit.kernels.wordprefixes import (
     LEXICON,
     LM,
     MEMO,
+    MOST_CLASSES,
     NEXT,
     NODE,
     OPEN,
@@ -87,8 +88,10 @@ from ctckit.kernels.wordprefixes import (
     drop,
     end_word,
     exp,
+    fill_boosts,
     gain_of,
     look_ahead,
+    most_of,
     order_classes,
     same_future,
     same_tokens,
@@ -181,6 +184,17 @@ def ngram_beam_search(
     memo_ahead = np.zeros(memo_key.size)
     memo_factor = np.zeros(memo_key.size)
     kept_rows = np.zeros((KEPT_ROWS if dense else 1, model[1][1] - 1 if dense else 1))
+    # Of each character of the phrases the class that is it, if no class is more than one.
+    class_of = np.zeros(phrases[9].size, dtype=np.int64)
+    for c in range(n_classes if hot else 0):
+        if phrases[8][c + 1] - phrases[8][c] > 1:
+            class_of = class_of[:0]
+        if class_of.size and phrases[8][c + 1] > phrases[8][c]:
+            class_of[phrases[7][phrases[8][c]]] = c
+    kept_boosts = hot and n_classes <= MOST_CLASSES
+    boosts = np.ones((KEPT_ROWS if kept_boosts else 1, n_classes))
+    mosts = np.zeros(len(boosts))
+    boost_state = np.full(len(boosts), -1, dtype=np.int64)
     row_context = np.full(len(kept_rows), -1, dtype=np.int64)
     # What may compete in a frame, of one survivor.
     tried_code = np.zeros(3 * n_classes, dtype=np.int64)
@@ -326,12 +340,21 @@ def ngram_beam_search(
                     )
                     for j in range(size):
                         n_tried = 0
+                        boost = np.int64(0)  # the row of what phrases give
+                        if kept_boosts:
+                            hot_state = np.int64(table[node[j], HOT])
+                            boost = hot_state & (KEPT_ROWS - 1)
+                            if boost_state[boost] != hot_state:
+                                boost_state[boost] = hot_state
+                                fill_boosts(hot_state, boost, boosts, mosts, phrases, class_of)
                         reach = reach_inside[j]
                         if reach * top_prob > threshold:
                             if arc_end[j] - arc_start[j] <= 2 * n_inside and not open_words:
                                 for arc in range(arc_start[j], arc_end[j]):
                                     c = np.int64(arc_token[arc])
-                                    if c < n_classes and reach * prob_of[c] > threshold:
+                                    if c >= n_classes:
+                                        continue
+                                    if reach * prob_of[c] * boosts[boost, c] > threshold:
                                         to = np.int64(arc_target[arc] if arc_target.size else arc)
                                         tried_code[n_tried] = c << 2 | INSIDE
                                         tried_node[n_tried] = to
@@ -339,7 +362,7 @@ def ngram_beam_search(
                             else:
                                 for k in range(n_inside):
                                     c = lists[0, k]
-                                    if reach * prob_of[c] <= threshold:
+                                    if reach * prob_of[c] * boosts[boost, c] <= threshold:
                                         if reach * prob_of[c] * 2.0 <= threshold:
                                             break
                                         continue
@@ -363,7 +386,8 @@ def ngram_beam_search(
                                 likely = reach * prob_of[c] * bonus_factor
                                 if likely * 2.0 <= threshold:
                                     break
-                                if likely * kept_rows[line, class_word[c]] > threshold:
+                                likely *= kept_rows[line, class_word[c]]
+                                if likely * boosts[boost, c] > threshold:
                                     tried_code[n_tried] = c << 2 | NEXT
                                     tried_node[n_tried] = begin_node[c]
                                     n_tried += 1
@@ -373,6 +397,7 @@ def ngram_beam_search(
                                 likely = reach * prob_of[c]
                                 if likely * begin_factor * 2.0 <= threshold:
                                     break
+                                likely *= boosts[boost, c]
                                 to = after_node[c]
                                 if to >= 0 and likely * (bonus_factor if to else 1.0) > threshold:
                                     tried_code[n_tried] = c << 2 | AFTER
@@ -390,6 +415,7 @@ def ngram_beam_search(
                                 likely = reach * prob_of[c] * bonus_factor
                                 if likely * 2.0 <= threshold:
                                     break
+                                likely *= boosts[boost, c]
                                 if begin_node[c] >= 0 and likely > threshold:
                                     tried_code[n_tried] = c << 2 | NEXT
                                     tried_node[n_tried] = begin_node[c]
@@ -406,6 +432,7 @@ def ngram_beam_search(
                                 continue
                             prob = prob_of[c]
                             likely = reach_inside[j] if n < n_within else reach * begin_factor
+                            likely *= boosts[boost, c]
                             if likely * prob <= threshold:  # which may have risen
                                 continue
                             if count > crowded:
@@ -456,15 +483,12 @@ def ngram_beam_search(
                                 elif to == off:
                                     ahead = unknown_score
                                     value *= np.exp(ahead)
-                            hot_state = np.int64(0)
-                            if hot:
-                                prefix = np.int64(node[j])
-                                hot_state, earned = follow_phrases(
-                                    np.int64(table[prefix, HOT]), c, phrases
-                                )
-                                value *= np.exp(
-                                    sums[prefix, EARNED] + earned + phrases[2][hot_state]
-                                )
+                            value *= boosts[boost, c]
+                            if hot and not kept_boosts:
+                                hot_state = np.int64(table[node[j], HOT])
+                                following, earned = follow_phrases(hot_state, c, phrases)
+                                most = most_of(hot_state, rules, phrases)
+                                value *= np.exp(earned + phrases[2][following] - most)
                             if value <= threshold:
                                 continue
                             twin = np.int64(-1)
@@ -473,6 +497,11 @@ def ngram_beam_search(
                                 same = np.int64(0)
                                 for m in range(size):
                                     same |= np.int64(slot_key[m] == key_of_text)
+                                hot_state = np.int64(0)
+                                if same and hot:
+                                    hot_state, _ = follow_phrases(
+                                        np.int64(table[node[j], HOT]), c, phrases
+                                    )
                                 for m in range(size if same else 0):
                                     if (
                                         slot_key[m] == key_of_text
@@ -632,8 +661,18 @@ def ngram_beam_search(
                     arc_start[j] = first_child_of(nodes[at, PACKED])
                     arc_end[j] = first_child_of(nodes[at + 1, PACKED])
                     prefetch(arc_token, arc_start[j])
+                most = 0.0
+                if kept_boosts:
+                    hot_state = np.int64(table[prefix, HOT])
+                    boost = hot_state & (KEPT_ROWS - 1)
+                    if boost_state[boost] != hot_state:
+                        boost_state[boost] = hot_state
+                        fill_boosts(hot_state, boost, boosts, mosts, phrases, class_of)
+                    most = mosts[boost]
+                elif hot:
+                    most = most_of(np.int64(table[prefix, HOT]), rules, phrases)
                 settle(
-                    j, prefix, table, sums, slots, state, ended_state, lexicon, rules, model,
+                    j, prefix, most, table, sums, slots, state, ended_state, lexicon, rules, model,
                     phrases,
                 )  # fmt: skip
                 weigh(j, reference, word_bonus, slots, weight, inside, after, begun, ended)
@@ -675,14 +714,14 @@ def ngram_beam_search(
                 unknowns += np.int64(unknown)
             if has_lm and score_ends:
                 lm += score_word(context, end_of_text, model)[0]
-            boost = sums[prefix, EARNED]
+            earned = sums[prefix, EARNED]
             if hot:
-                boost += phrases[3][table[prefix, HOT]]
+                earned += phrases[3][table[prefix, HOT]]
             at_end[whole, 0] = min(np.log(mass[other + j] + ends_token[j]) + log_scale, 0.0)
             at_end[whole, 1] = lm_weight * lm
             at_end[whole, 2] = word_bonus * words + unknown_score * unknowns
-            at_end[whole, 3] = boost
-            total[whole] = at_end[whole, 0] + at_end[whole, 1] + at_end[whole, 2] + boost
+            at_end[whole, 3] = earned
+            total[whole] = at_end[whole, 0] + at_end[whole, 1] + at_end[whole, 2] + earned
             ended_prefix[whole] = prefix
             whole += 1
         first = hypotheses

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from ctckit.kernels.jit import F64_1D, I32_1D, I64_1D, U8_1D, inline, outline
+from ctckit.kernels.jit import F64_1D, I32_1D, I64_1D, U8_1D, inline
 from ctckit.kernels.lexicon import first_at_least
 
 START = 0
@@ -52,7 +52,7 @@ def _step(state, character, in_word, phrases):
             state = np.int64(START)
 
 
-@outline
+@inline
 def follow_phrases(state, c, phrases):
     """Return the state after the characters of class c, and what phrases completed there weigh."""
     class_characters, class_offsets, word_character = phrases[7], phrases[8], phrases[9]

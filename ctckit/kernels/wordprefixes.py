@@ -13,7 +13,7 @@ from numba import types
 from ctckit.kernels.jit import BOOL, F64, I32_1D, I64, I64_1D, I64_2D, U8_1D, inline, outline
 from ctckit.kernels.language import log_look_ahead, score_word, word_below
 from ctckit.kernels.lexicon import PACKED, first_at_least, first_child_of, first_word_of, is_word
-from ctckit.kernels.phrases import START
+from ctckit.kernels.phrases import START, follow_phrases
 from ctckit.kernels.search import PARENT, TOKEN, fast_exp
 
 INSIDE, AFTER, NEXT = range(3)
@@ -27,7 +27,8 @@ LM, AHEAD, EARNED = range(3)
 """Columns of its sums: log-probability of the finished words, of the open one, finished phrases."""
 GAIN, GAIN_INSIDE, GAIN_AFTER, BASE, ENDED, ENDED_LM = range(6)
 """Columns of the survivors' table: the gain; bounds of the continuations'; the gain of the finished
-words, also with the open one ended, but no phrases; that one's sum of log-probabilities."""
+words, also with the open one ended, both with the most that phrases can give one token further;
+the sum of log-probabilities with the open one ended."""
 SLACK = 1e-6
 """Added to bounds of gains, for what rounding may add."""
 PARTS = 4
@@ -40,7 +41,10 @@ CLASSES = types.Tuple((U8_1D, I64_1D, I64_1D, I64_1D, I64_1D))
 the word it begins, or -1; its bit in the masks of nodes. Where each token is a word, and there are
 not many, the model's number of it, else nothing."""
 KEPT_ROWS = 256
-"""Contexts whose next words' probabilities are all kept, where each token is a word."""
+"""Contexts whose next words' probabilities are all kept, where each token is a word; and states of
+the phrases for which it is kept what they give each class; a power of two."""
+MOST_CLASSES = 512
+"""Classes up to which the latter is kept."""
 MEMO = 4096
 """Look-aheads that are remembered at least; a power of two."""
 RULES = types.Tuple((F64, F64, F64, BOOL, BOOL, BOOL, BOOL, BOOL, BOOL, I64, I64, I64, F64, F64))
@@ -95,9 +99,9 @@ def end_word(node, context, lexicon, rules, model):
 
 
 @inline
-def settle(j, prefix, table, sums, slots, state, ended_state, lexicon, rules, model, phrases):
-    """Fill a survivor's row of the tables."""
-    lm_weight, word_bonus, unknown_score, _, open_words, ambiguous, _, hot = rules[:8]
+def settle(j, prefix, most, table, sums, slots, state, ended_state, lexicon, rules, model, phrases):
+    """Fill a survivor's row of the tables. most : what phrases can give one token further."""
+    lm_weight, word_bonus, unknown_score, _, open_words, _, _, hot = rules[:8]
     node = np.int64(table[prefix, NODE])
     state[j] = table[prefix, STATE]
     base = (
@@ -105,16 +109,10 @@ def settle(j, prefix, table, sums, slots, state, ended_state, lexicon, rules, mo
         + word_bonus * table[prefix, WORDS]
         + unknown_score * table[prefix, UNKNOWNS]
     )
+    most += sums[prefix, EARNED]
     boost = sums[prefix, EARNED]
-    boost_inside = boost
-    boost_after = boost
     if hot:
-        _, _, held, at_boundary, _, _, reach, _, _, _ = phrases
-        at = np.int64(table[prefix, HOT])
-        at_once = rules[12]
-        boost_after += at_boundary[at] + max(reach[at], reach[START]) + at_once
-        boost_inside = boost_after if ambiguous else boost + reach[at] + at_once
-        boost += held[at]
+        boost += phrases[2][table[prefix, HOT]]
     ended = base
     gain = base
     inside = base + word_bonus
@@ -129,11 +127,67 @@ def settle(j, prefix, table, sums, slots, state, ended_state, lexicon, rules, mo
             ended = base + lm_weight * value + word_bonus + (unknown_score if unknown else 0.0)
             ended_state[j] = following
             slots[j, ENDED_LM] += value
-    slots[j, BASE] = base
-    slots[j, ENDED] = ended
+    slots[j, BASE] = base + most
+    slots[j, ENDED] = ended + most
     slots[j, GAIN] = gain + boost
-    slots[j, GAIN_INSIDE] = inside + boost_inside + SLACK
-    slots[j, GAIN_AFTER] = ended + boost_after + SLACK
+    slots[j, GAIN_INSIDE] = inside + most + SLACK
+    slots[j, GAIN_AFTER] = ended + most + SLACK
+
+
+@outline
+def fill_boosts(state, row, boosts, mosts, phrases, class_of):
+    """Write what phrases give to each class after a state, as factors of the largest, to a row.
+
+    mosts : the logarithm of the largest, by row, out; class_of : of each character the class that
+    is it, or nothing if classes are several characters.
+    """
+    first_child, characters, held, at_boundary, at_once, fallback, _, of_class, offsets, in_word = (
+        phrases
+    )
+    out = boosts[row]
+    if class_of.size == 0:
+        for c in range(out.size):
+            following, earned = follow_phrases(np.int64(state), c, phrases)
+            out[c] = earned + held[following]
+    else:
+        # Nothing, but what a boundary earns; then what goes on, the longest match last.
+        for c in range(out.size):
+            apart = offsets[c + 1] > offsets[c] and in_word[of_class[offsets[c]]] == 0
+            out[c] = at_boundary[state] if apart else 0.0
+        outside = held.size - 1
+        depth = 0
+        at = np.int64(state)
+        while at != START and at != outside:
+            depth += 1
+            at = np.int64(fallback[at])
+        inside_only = at == outside  # only what is no word character may begin a phrase then
+        for level in range(depth, -1, -1):
+            at = np.int64(state)
+            for _ in range(level):
+                at = np.int64(fallback[at])
+            if at == outside:
+                at = np.int64(START)
+            begins = level == depth and inside_only
+            for child in range(first_child[at], first_child[at + 1]):
+                character = characters[child]
+                if begins and in_word[character]:
+                    continue
+                c = np.int64(class_of[character])
+                earned = 0.0 if in_word[character] else at_boundary[state]
+                out[c] = earned + at_once[child] + held[child]
+    most = -np.inf
+    for c in range(out.size):
+        most = max(most, out[c])
+    for c in range(out.size):
+        out[c] = fast_exp(max(out[c] - most, -700.0))
+    mosts[row] = most
+
+
+@inline
+def most_of(state, rules, phrases):
+    """Return a bound of what phrases give one token after a state."""
+    reach = phrases[6]
+    return phrases[3][state] + max(reach[state], reach[START]) + rules[12]
 
 
 @inline
