@@ -42,7 +42,7 @@ class NGramBeamSearch(BeamDecoder):
     -inf.
     """
 
-    at_least_one = ("lexicon", "lm", "item_lexicons")
+    at_least_one = ("lexicon", "lm", "item_lexicons", "hot_phrases")
     score_parts = PARTS
 
     lm: Path | None = option(None, help="N-gram model of words, an ARPA file.")
@@ -178,8 +178,10 @@ class NGramBeamSearch(BeamDecoder):
         elif model is not None:
             special = {model.unknown, model.begin, model.end}
             words = [word for i, word in enumerate(model.words) if i not in special]
-        else:
+        elif self._items is not None:
             return None
+        else:
+            words = ()
         more = [word for phrase in phrases for word in self._words_of(phrase)]
         return self._said(self._lexicon([*words, *more]))
 
