@@ -173,7 +173,8 @@ def test_the_readme_shows_the_template():
 
 def commands(path):
     """Return the words of each command of a document's shell blocks."""
-    lines = [line for code in blocks(path, "sh") for line in code.splitlines()]
+    codes = [code.replace("\\\n", " ") for code in blocks(path, "sh")]
+    lines = [line for code in codes for line in code.splitlines()]
     return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 
