@@ -63,7 +63,9 @@ def to_rows(
     if offsets[-1] == count * frames:
         rows = np.ascontiguousarray(array).reshape(count * frames, classes)
     else:
-        rows = np.concatenate([one[:n] for one, n in zip(array, counts.tolist(), strict=True)])
+        parts = [one[:n] for one, n in zip(array, counts.tolist(), strict=True)]
+        # Columns that were chosen by a list lie in another order, which concatenate keeps.
+        rows = np.ascontiguousarray(np.concatenate(parts))
     return rows, offsets, array.dtype.type is np.float16
 
 

@@ -16,6 +16,9 @@ from ctckit.hypotheses import DecodedBatch, Float64Array
 ScoreTexts = Callable[[list[str]], Sequence[float] | npt.NDArray[Any]]
 """Takes texts and returns a natural-log probability, or whatever is larger for better, of each."""
 
+SEARCH, RESCORING = "search", "rescoring"
+"""Parts of a new score: the old one, where nothing is said of its parts, and what is added."""
+
 SHOWN = 60
 """Characters of a text that a message shows."""
 
@@ -82,8 +85,8 @@ def rescore(
             f"weight must keep the scores finite, got {weight:g} for a number of "
             f"{numbers.max():g}; lower it"
         )
-    parts = dict(decoded.parts) if decoded.parts is not None else {"search": decoded.scores}
-    parts["rescoring"] = parts["rescoring"] + added if "rescoring" in parts else added
+    parts = dict(decoded.parts) if decoded.parts is not None else {SEARCH: decoded.scores}
+    parts[RESCORING] = parts[RESCORING] + added if RESCORING in parts else added
     return decoded._ranked_by(decoded.scores + added, parts)
 
 

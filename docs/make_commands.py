@@ -16,6 +16,7 @@ HELPS = (
     ("decode", "--decoder", "prefixsearch"),
     ("decode", "--decoder", "lexiconsearch"),
     ("decode", "--decoder", "tokenpassing"),
+    ("decode", "--decoder", "ngrambeamsearch"),
     ("decode", "--decoder", "wordbeamsearch"),
     ("bench",),
     ("convert",),

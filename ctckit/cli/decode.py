@@ -28,6 +28,7 @@ from ctckit.cli.output import FORMATS, Rows, goes_to_terminal, is_device, open_r
 from ctckit.cli.progress import progress
 from ctckit.cli.rescoring import make_rescorer, rescore_options
 from ctckit.hypotheses import DecodedBatch
+from ctckit.rescoring import RESCORING, SEARCH
 
 
 @click.command(cls=DecoderCommand, short_help="Turn the matrices of a dump into text.")
@@ -66,7 +67,9 @@ def decode(
     if output is not None:
         _check_output(output, n_best)
     given = given_options(context, options, n_best)
-    rescored = make_rescorer(rescore, rescore_weight, n_best)
+    rescored = None
+    if rescore is not None or rescore_weight is not None:
+        rescored = make_rescorer(rescore, rescore_weight, n_best)
     damaged = _decode_dump(context, dump, output, given, n_best, threads, rescored)
     for message in damaged:
         say(f"warning: {message}")
@@ -95,19 +98,22 @@ def _decode_dump(
     options: dict[str, Any],
     n_best: int,
     threads: int | None,
-    rescored: Callable[[DecodedBatch], DecodedBatch],
+    rescored: Callable[[DecodedBatch], DecodedBatch] | None,
 ) -> list[str]:
     """Decode and write all that can be read; return a message a damaged shard."""
     from ctckit.dumps import open_dump
 
     dump = open_dump(path)
     decoder = make_decoder(context, dump.alphabet, options, n_best)
+    parts = decoder.score_parts
+    if rescored is not None:
+        parts = (*(parts or (SEARCH,)), RESCORING)
     with (
-        open_rows(output, n_best > 1, decoder.score_parts) as writer,
+        open_rows(output, n_best > 1, parts) as writer,
         progress(decoder_name(context), len(dump), quiet=goes_to_terminal(output)) as advance,
     ):
         for part in dump.batches():
             decoded = decoder.decode_batch(part.batch, n_best=n_best, threads=threads)
-            writer.write(Rows.of(rescored(decoded)))
+            writer.write(Rows.of(decoded if rescored is None else rescored(decoded)))
             advance(len(decoded))
     return dump.damaged

@@ -37,17 +37,14 @@ def rescore_options() -> list[click.Option]:
 def make_rescorer(
     spec: str | None, weight: float | None, n_best: int
 ) -> Callable[[DecodedBatch], DecodedBatch]:
-    """Return what to do with each batch that was decoded; nothing, where no function is given.
+    """Return what to do with each batch that was decoded; one of the two options is given.
 
     Imports the function. Ends with wrong usage where it is not there.
     """
     if spec is None:
-        if weight is not None:
-            raise click.UsageError(
-                "rescore must be given with --rescore-weight, got nothing; "
-                f"name a function as {FORM}"
-            )
-        return lambda decoded: decoded
+        raise click.UsageError(
+            f"rescore must be given with --rescore-weight, got nothing; name a function as {FORM}"
+        )
     module, names = _parsed(spec)
     if n_best < 2:
         raise click.UsageError(

@@ -85,19 +85,27 @@ class BeamSearch(BeamDecoder):
         self._words = WordSearch(self.alphabet, lexicon, rules, tables)
 
     def _check_model(self, model: NGramModel, path: Path | None) -> None:
-        """Refuse a model of words: few of its words are tokens, many are several."""
+        """Refuse a model of words, few of which are tokens, and one of other letters."""
         names = {SPACE if token == " " else token for token in self.alphabet.token_ids}
         special = {model.unknown, model.begin, model.end}
         words = [word for i, word in enumerate(model.words) if i not in special]
         known = names.intersection(words)
         longest = max(map(len, self.alphabet.token_ids))
         longer = [word for word in words if word not in names and len(word) > longest]
-        if not known or len(longer) > len(words) / 2:
-            examples = ", ".join(repr(word) for word in longer[:3] or words[:3])
-            raise InvalidValueError(
-                f"lm must be a model of the alphabet's tokens, got '{path}' with the words "
-                f"{examples}; make one with ctckit lm train --characters, or use ngrambeamsearch"
-            )
+        letters = set(filter(str.isalpha, names))
+        others = [word for word in words if word not in names and word.isalpha()]
+        # Of other letters each would count as unknown, and nothing would be said.
+        foreign = bool(letters and others) and not letters & known
+        if known and len(longer) <= len(words) / 2 and not foreign:
+            return
+        advice = "make one with ctckit lm train --characters, or use ngrambeamsearch"
+        if any(word.swapcase() in letters for word in others):
+            advice = "the alphabet has them in another case: convert the text that it is made of"
+        examples = ", ".join(map(repr, (longer or others or words)[:3]))
+        raise InvalidValueError(
+            f"lm must be a model of the alphabet's tokens, got '{path}' with the words "
+            f"{examples}; {advice}"
+        )
 
     def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
         """Return up to `n_best` texts a matrix, best first."""

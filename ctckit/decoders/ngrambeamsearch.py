@@ -42,7 +42,7 @@ class NGramBeamSearch(BeamDecoder):
     -inf.
     """
 
-    at_least_one = ("lexicon", "lm", "item_lexicons")
+    at_least_one = ("lexicon", "lm", "item_lexicons", "hot_phrases")
     score_parts = PARTS
 
     lm: Path | None = option(None, help="N-gram model of words, an ARPA file.")
@@ -115,7 +115,10 @@ class NGramBeamSearch(BeamDecoder):
             self._everything = base
         else:
             words = [word for item in items for word in item]
-            self._everything = self._lexicon([*(base.words if base else ()), *words])
+            self._everything = self._said(
+                self._lexicon([*(base.words if base else ()), *words]), "item lexica"
+            )
+            self._check_items()
         self._tables = None if model is None else _tables(model, self._everything)
         self._search = None if base is None else self._search_with(base)
 
@@ -175,12 +178,22 @@ class NGramBeamSearch(BeamDecoder):
         elif model is not None:
             special = {model.unknown, model.begin, model.end}
             words = [word for i, word in enumerate(model.words) if i not in special]
-        elif not phrases:
+        elif self._items is not None:
             return None
         else:
             words = ()
         more = [word for phrase in phrases for word in self._words_of(phrase)]
         return self._said(self._lexicon([*words, *more]))
+
+    def _check_items(self) -> None:
+        """Refuse lexica of single matrices of which the alphabet cannot spell a word."""
+        for name, words in (self._items or {}).items():
+            if (self._everything.numbers(words) < 0).all():
+                examples = ", ".join(map(repr, words[:3]))
+                raise InvalidValueError(
+                    "item_lexicons must hold some word for each id that the alphabet can spell, "
+                    f"got {examples} for {name!r}; leave the id out, or check its words"
+                )
 
     def _lexicon(self, words: Iterable[str]) -> Lexicon:
         return Lexicon(words, self._spelling, all_spellings=True)
@@ -188,13 +201,13 @@ class NGramBeamSearch(BeamDecoder):
     def _words_of(self, phrase: str) -> list[str]:
         return phrase.split() if self.word_separator is not None else [phrase.replace(" ", "")]
 
-    def _said(self, lexicon: Lexicon) -> Lexicon:
+    def _said(self, lexicon: Lexicon, whose: str = "lexicon") -> Lexicon:
         """Warn of the words that the alphabet cannot spell."""
         if lexicon.lost:
             total = lexicon.lost + len(lexicon)
             examples = ", ".join(repr(one) for one in lexicon.lost_examples)
             warn(
-                f"{lexicon.lost} of {total} words of the lexicon ({lexicon.lost / total:.1%}) "
+                f"{lexicon.lost} of {total} words of the {whose} ({lexicon.lost / total:.1%}) "
                 f"cannot be spelled in the alphabet and are left out, such as {examples}",
                 CtckitWarning,
                 stacklevel=2,

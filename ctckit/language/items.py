@@ -42,6 +42,10 @@ def read_item_lexicons(source: Items) -> dict[str, list[str]]:
         rows = ((repr(name), name, words) for name, words in source.items())
     found: dict[str, list[str]] = {}
     for where, name, words in rows:
+        if not isinstance(name, str):
+            raise InvalidValueError(
+                f"item_lexicons must have strings as ids, got {name!r}; convert it"
+            )
         sound = isinstance(words, Collection) and not isinstance(words, str)
         if not sound or not words or not all(isinstance(word, str) for word in words):
             raise InvalidValueError(

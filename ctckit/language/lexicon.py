@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -23,6 +24,13 @@ _VERSION = 1
 """Of what the cache holds; to be raised when arrays change their meaning."""
 _PART = 1 << 12
 """Words that are handled at a time."""
+_CONVERSIONS: dict[str, Callable[[str], str]] = {
+    "Unicode's form NFC": partial(unicodedata.normalize, "NFC"),
+    "Unicode's form NFD": partial(unicodedata.normalize, "NFD"),
+    "upper case": str.upper,
+    "lower case": str.lower,
+}
+"""What may be wrong with words of which none can be spelled."""
 
 
 class Lexicon:
@@ -286,8 +294,8 @@ def _nothing_left(speller: Speller, where: str, lost: int, examples: Sequence[st
     message = f"lexicon must hold some word that the alphabet can spell, got none in {where}"
     if examples:
         message += f" ({lost:,}, such as {', '.join(map(repr, examples))})"
-    for form in ("NFC", "NFD"):
-        _, _, known = speller.spell([unicodedata.normalize(form, one) for one in examples])
+    for way, convert in _CONVERSIONS.items():
+        _, _, known = speller.spell([convert(one) for one in examples])
         if known.any():
-            return f"{message}; in Unicode's form {form} some can be spelled: convert them"
+            return f"{message}; in {way} some can be spelled: convert them"
     return f"{message}; check that the words and the alphabet belong together"

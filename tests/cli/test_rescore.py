@@ -112,6 +112,18 @@ def test_into_a_file_in_a_process_of_its_own(ctckit, dump, module, folder):
     texts = [[one["id"], str(one["rank"]), one["text"]] for one in records]
     rescored = expected(dump, lambda ts: [-1.5 * len(t) for t in ts], n_best=3)
     assert texts == [row[:3] for row in rescored]
+    for one in records:
+        assert one["rescoring"] == -1.5 * len(one["text"])
+        assert one["search"] + one["rescoring"] == pytest.approx(one["score"])
+
+
+def test_parts_of_scores_in_a_file(invoke, dump, module, folder):
+    (folder / "words.txt").write_text("a\n", encoding="utf-8")
+    options = ["--decoder", "ngrambeamsearch", "--lexicon", "words.txt", "--open-vocabulary"]
+    options += ["--n-best", "3", "--rescore", "ctckit_lm:score", "--output", "x.csv"]
+    assert invoke("decode", *options).exit_code == 0
+    header = (folder / "x.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header.endswith(",score,matrix,lm,words,boost,rescoring")
 
 
 WRONG = [

@@ -41,6 +41,7 @@ OURS = (
     "prefixsearch",
     "lexiconsearch",
     "tokenpassing",
+    "ngrambeamsearch",
     "wordbeamsearch",
 )
 
@@ -108,7 +109,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def users_files(folder):
-    """What the README's user has: matrices of 80 classes, characters, texts, a corpus."""
+    """What a user has: matrices of 80 classes, characters, texts, a corpus, words."""
     characters = "".join(map(chr, range(32, 32 + 79)))
     rng = np.random.default_rng(3)
     logits = rng.normal(size=(3, 12, 80)).astype(np.float32) * 4
@@ -117,6 +118,9 @@ def users_files(folder):
         Path(name).write_text(characters, encoding="utf-8")
     Path("texts.csv").write_text("id,text\n0,a friend\n1,tea\n2,of it\n", encoding="utf-8")
     Path("corpus.txt").write_text("a friend of mine had tea; it was cold", encoding="utf-8")
+    Path("names.txt").write_text("Niamh Keal\nBadge 4\t8\n", encoding="utf-8")
+    Path("items.csv").write_text("id,lexicon\n0,a beach\n", encoding="utf-8")
+    Path("my_model.py").write_text("score_texts = lambda texts: [-len(one) for one in texts]\n")
     Path("csvs").mkdir()
     for i, matrix in enumerate(logits):
         rows = [";".join(map(str, row)) + ";\n" for row in matrix.tolist()]
@@ -169,7 +173,8 @@ def test_the_readme_shows_the_template():
 
 def commands(path):
     """Return the words of each command of a document's shell blocks."""
-    lines = [line for code in blocks(path, "sh") for line in code.splitlines()]
+    codes = [code.replace("\\\n", " ") for code in blocks(path, "sh")]
+    lines = [line for code in codes for line in code.splitlines()]
     return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 
@@ -209,7 +214,7 @@ def test_local_links_resolve(path):
         if link.startswith(("http://", "https://")):
             continue
         target, _, anchor = link.partition("#")
-        resolved = (path.parent / target).resolve()
+        resolved = (path.parent / target).resolve() if target else path
         assert resolved.exists(), link
         if anchor:
             headings = re.findall(r"^#+ (.*)$", resolved.read_text(encoding="utf-8"), re.MULTILINE)

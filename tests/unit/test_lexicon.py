@@ -99,6 +99,9 @@ def test_what_is_said_of_a_list():
     decomposed = Alphabet(["e", "\u0301", ""], 2)
     with pytest.raises(InvalidValueError, match="in Unicode's form NFD some can be spelled"):
         Lexicon(["é"], decomposed)
+    for word, letters, case in (("Tea", "TEA-", "upper"), ("TEA", "tea-", "lower")):
+        with pytest.raises(InvalidValueError, match=f"in {case} case some can be spelled: conv"):
+            Lexicon([word], Alphabet(letters, 3))
 
 
 def test_what_is_no_unicode_is_lost():

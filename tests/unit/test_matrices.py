@@ -64,6 +64,20 @@ def test_lengths_drop_the_frames_behind_them_unchecked(layout):
     assert_close(batch, [LOGS[0, :1], LOGS[1]])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("constructor", ["from_log_probs", "from_probs", "from_logits"])
+def test_columns_chosen_by_a_list(constructor, dtype):
+    values = PROBS if constructor == "from_probs" else LOGS
+    wider = np.concatenate([values[..., :1] + 9, values], axis=2).astype(dtype)
+    chosen = wider[:, :, [1, 2, 3]]
+    assert not chosen[0].flags.c_contiguous
+    for lengths in ([2, 2], [2, 1]):
+        batch = getattr(MatrixBatch, constructor)(chosen, THREE, lengths=lengths)
+        assert batch.log_probs.flags.c_contiguous
+        expected = [LOGS[0], LOGS[1, : lengths[1]]]
+        np.testing.assert_allclose(batch.log_probs, np.concatenate(expected), atol=2e-3)
+
+
 @pytest.mark.parametrize("lengths", [[0, 2], np.array([0, 2], dtype=np.uint8), (0, 2)])
 def test_lengths_may_be_0_and_of_any_integer_type(lengths):
     batch = MatrixBatch.from_log_probs(LOGS, THREE, lengths=lengths)
