@@ -127,14 +127,14 @@ def without_needy(specs: Sequence[DecoderSpec], *, expected: bool) -> list[Decod
     """
     marked = []
     for spec in specs:
-        needs = [] if spec.reason is not None else _missing_options(spec)
+        needs = {} if spec.reason is not None else _missing_options(spec)
         if needs:
-            give = " --corpus FILE" if needs == [CORPUS] else ""
+            give = " --corpus FILE" if list(needs) == [CORPUS] else ""
             named = ",".join(f"{name}=..." for name in needs)
             either = f"{give} or" if give else ""
             start = f"{spec.label}," if spec.options else f"{spec.name}:"
             reason = (
-                f"{', '.join(needs)} must be given, got nothing; "
+                f"{', '.join(needs.values())} must be given, got nothing; "
                 f"add{either} --decoder '{start}{named}'"
             )
             spec = replace(spec, reason=reason, expected=expected)
@@ -142,15 +142,16 @@ def without_needy(specs: Sequence[DecoderSpec], *, expected: bool) -> list[Decod
     return marked
 
 
-def _missing_options(spec: DecoderSpec) -> list[str]:
+def _missing_options(spec: DecoderSpec) -> dict[str, str]:
+    """Return options that must be given, and how to name what is missing."""
     chosen = decoder_class(spec.name)
-    missing = [
-        name
+    missing = {
+        name: name
         for name, option in chosen.options.items()
         if option.default is REQUIRED and name not in spec.options
-    ]
+    }
     if chosen.at_least_one and not set(chosen.at_least_one) & set(spec.options):
-        missing.append(chosen.at_least_one[0])
+        missing[chosen.at_least_one[0]] = " or ".join(chosen.at_least_one)
     return missing
 
 

@@ -108,7 +108,8 @@ def test_help_lists_decoders_and_the_defaults_options(invoke):
     text = invoke("decode", "--help").stdout
     assert "Options of the decoder beamsearch (the default):" in text
     assert "[default: 25; 1 to" in text
-    assert "beamsearch, bestpath, template, wordbeamsearch" in text
+    listed = "beamsearch, bestpath, lexiconsearch, ngrambeamsearch, prefixsearch, template, tokenpa"
+    assert listed in " ".join(text.split())
     assert "ctckit decode --decoder NAME --help" in text
     assert "--corpus" not in text
 
@@ -158,17 +159,17 @@ WRONG = [
     (
         ["--decoder", "bestpath", "--beam-width", "5"],
         "option must be one of ctckit decode's, got '--beam-width'; it is an option of "
-        "--decoder beamsearch or --decoder wordbeamsearch",
+        "--decoder beamsearch or --decoder ngrambeamsearch or --decoder wordbeamsearch",
     ),
     (
         ["--corpus", "words.txt"],
         "option must be one of ctckit decode's, got '--corpus'; it is an option of "
-        "--decoder wordbeamsearch",
+        "--decoder lexiconsearch or --decoder tokenpassing or --decoder wordbeamsearch",
     ),
     (
         ["--corpsu", "words.txt"],
         "option must be one of ctckit decode's, got '--corpsu'; did you mean '--corpus' of "
-        "--decoder wordbeamsearch?",
+        "--decoder lexiconsearch or --decoder tokenpassing or --decoder wordbeamsearch?",
     ),
     (["--zzz"], "option must be one of ctckit decode's, got '--zzz'; see 'ctckit decode --help'"),
     (["--decoder"], "decoder must have a value, got nothing; write --decoder VALUE"),
