@@ -183,5 +183,9 @@ def _word_of_class(
 
 
 def _node(lexicon: Lexicon, text: str, otherwise: int) -> int:
+    """Return the node that a text leads to, `otherwise` if no word can be ended after it."""
     node = lexicon.node_of(text)
-    return otherwise if node is None else node
+    if node is None:
+        return otherwise
+    packed, following = lexicon.nodes[node : node + 2, 1].tolist()
+    return node if packed & 1 or following >> 32 > packed >> 32 else otherwise

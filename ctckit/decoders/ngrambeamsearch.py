@@ -10,7 +10,6 @@ from warnings import warn
 
 import numpy as np
 
-from ctckit.alphabet import Alphabet
 from ctckit.decoders.beam import BeamDecoder
 from ctckit.decoders.language import PARTS, WordRules, WordSearch
 from ctckit.decoders.options import option
@@ -106,7 +105,6 @@ class NGramBeamSearch(BeamDecoder):
             self.score_boundaries,
             beam_threshold=self.beam_threshold,
         )
-        self._spelling = _spelling_alphabet(self.alphabet, self.word_separator)
         self._automaton = automaton
         base = self._base_words(model, phrases)
         # One numbering for all lexica, so that the model's tables are made once.
@@ -168,7 +166,9 @@ class NGramBeamSearch(BeamDecoder):
         words: Iterable[str]
         if isinstance(self.lexicon, Path):
             lexicon = self._said(
-                Lexicon.from_file(self.lexicon, self._spelling, all_spellings=True)
+                Lexicon.from_file(
+                    self.lexicon, self.alphabet, all_spellings=True, word_mark=self.word_separator
+                )
             )
             words = lexicon.words
             if all(word in lexicon for phrase in phrases for word in self._words_of(phrase)):
@@ -196,7 +196,7 @@ class NGramBeamSearch(BeamDecoder):
                 )
 
     def _lexicon(self, words: Iterable[str]) -> Lexicon:
-        return Lexicon(words, self._spelling, all_spellings=True)
+        return Lexicon(words, self.alphabet, all_spellings=True, word_mark=self.word_separator)
 
     def _words_of(self, phrase: str) -> list[str]:
         return phrase.split() if self.word_separator is not None else [phrase.replace(" ", "")]
@@ -247,12 +247,3 @@ class NGramBeamSearch(BeamDecoder):
 
 def _tables(model: NGramModel, lexicon: Lexicon) -> LanguageTables:
     return LanguageTables(model, model.words.numbers(lexicon.words, unknown=-1))
-
-
-def _spelling_alphabet(alphabet: Alphabet, separator: str | None) -> Alphabet:
-    """Return the alphabet with what its tokens are without a leading word mark."""
-    if not separator or alphabet.single_characters:
-        return alphabet
-    marked = [one.removeprefix(separator) for one in alphabet.token_ids if one != separator]
-    more = [one for one in dict.fromkeys(marked) if one and one not in alphabet.token_ids]
-    return Alphabet([*alphabet.tokens, *more], alphabet.blank) if more else alphabet

@@ -2,7 +2,8 @@
 
 Both words and tokens are rows of symbols, numbers that stand for characters. The tokens are a trie
 of `ctckit.kernels.lexicon`: its table `token_nodes`, the symbols of its nodes `token_symbol`, and
-`token_ids`, the tokens' classes in the order of the trie.
+`token_ids`, the tokens' classes in the order of the trie. What has a class from `classes` on is the
+rest of a token that begins words, without its mark: it spells the begin of a word alone.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def spell_longest(symbols, offsets, token_nodes, token_symbol, token_ids, spelle
     return written
 
 
-@kernel(VOID(I32_1D, I64_1D, I64_2D, I32_1D, OUT_BOOL_1D))
-def find_spellable(symbols, offsets, token_nodes, token_symbol, spellable):
+@kernel(VOID(I32_1D, I64_1D, I64_2D, I32_1D, I32_1D, I64, OUT_BOOL_1D))
+def find_spellable(symbols, offsets, token_nodes, token_symbol, token_ids, classes, spellable):
     """Find out which words some tokens spell.
 
     symbols, offsets: the words; spellable: out.
@@ -92,8 +93,10 @@ def find_spellable(symbols, offsets, token_nodes, token_symbol, spellable):
                 if child == NO_NODE:
                     break
                 node = np.int64(child)
-                if is_word(token_nodes[node, PACKED]) == 1:
-                    reached[k + 1] = True
+                packed = token_nodes[node, PACKED]
+                if is_word(packed) == 1:
+                    begins = position == 0
+                    reached[k + 1] |= begins or token_ids[first_word_of(packed)] < classes
         spellable[w] = reached[length]
 
 
@@ -149,7 +152,8 @@ def count_arcs(
     """Count the arcs from each node after which some word can still be ended; returns the sum.
 
     first_child (M + 1), symbol (M), nodes: the trie over characters; arcs (M), zeros: out; used
-    (C), False: out, True for tokens that an arc has.
+    (C), False: out, True for tokens that an arc has. Tokens without their mark get none: what has
+    the mark is no part of the word.
     """
     tokens = (token_nodes, token_symbol, token_ids)
     stack = np.zeros((token_symbol.size + 1, 2), dtype=np.int64)
@@ -160,6 +164,8 @@ def count_arcs(
         count = _tokens_from(node, first_child, symbol, tokens, stack, found, targets)
         for k in range(count):
             target = targets[k]
+            if found[k] >= used.size:
+                continue
             if arcs[target] > 0 or is_word(nodes[target, PACKED]) == 1:
                 arcs[node] += 1
                 used[found[k]] = True
@@ -193,17 +199,20 @@ def build_arcs(
     for node in range(symbol.size):
         nodes[node, PACKED] = (written << 32) | (nodes[node, PACKED] & 0xFFFFFFFF)
         mask = np.int64(0)
-        if arcs[node] > 0:
+        if arcs[node] > 0 or node == 0:
             count = _tokens_from(node, first_child, symbol, tokens, stack, found, targets)
             _sort_by_token(found, targets, count)
             for k in range(count):
                 target = targets[k]
                 if arcs[target] == 0 and is_word(nodes[target, PACKED]) == 0:
                     continue
-                arc_token[written] = found[k]
-                arc_target[written] = target
-                written += 1
-                mask |= np.int64(1) << bits[found[k]]
+                if found[k] < bits.size:
+                    arc_token[written] = found[k]
+                    arc_target[written] = target
+                    written += 1
+                    mask |= np.int64(1) << bits[found[k]]
+                elif node != 0:
+                    continue
                 if steps[node] >= 0:
                     steps[target] = max(steps[target], steps[node] + 1)
                     longest = max(longest, np.int64(steps[target]))

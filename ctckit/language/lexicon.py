@@ -43,6 +43,8 @@ class Lexicon:
     alphabet : tokens to spell them with
     all_spellings : where tokens have several characters, let words be spelled in every way, not
         by the longest token first alone
+    word_mark : with all spellings, what tokens may begin with that begin a word, such as "▁" of
+        "▁the"; it is no part of the word
 
     Attributes
     ----------
@@ -82,14 +84,24 @@ class Lexicon:
     bits: Int64Array
 
     def __init__(
-        self, words: Iterable[str], alphabet: Alphabet, *, all_spellings: bool = False
+        self,
+        words: Iterable[str],
+        alphabet: Alphabet,
+        *,
+        all_spellings: bool = False,
+        word_mark: str | None = None,
     ) -> None:
-        speller = Speller(alphabet, all_spellings=all_spellings)
+        speller = Speller(alphabet, all_spellings=all_spellings, word_mark=word_mark)
         self._take(speller, *_build(_in_parts(words), speller, "the words"))
 
     @classmethod
     def from_file(
-        cls, path: str | Path, alphabet: Alphabet, *, all_spellings: bool = False
+        cls,
+        path: str | Path,
+        alphabet: Alphabet,
+        *,
+        all_spellings: bool = False,
+        word_mark: str | None = None,
     ) -> Lexicon:
         """Return the lexicon of a UTF-8 file with one word a line; the next time, from the cache.
 
@@ -103,12 +115,13 @@ class Lexicon:
         """
         path = Path(path)
         identity = checked_identity(path)
-        speller = Speller(alphabet, all_spellings=all_spellings)
+        speller = Speller(alphabet, all_spellings=all_spellings, word_mark=word_mark)
 
         def build() -> tuple[Arrays, dict[str, Any]]:
             return _build(read_words(path), speller, repr(str(path)))
 
-        key = [_VERSION, *identity, alphabet.fingerprint, speller.in_every_way]
+        mark = word_mark if speller.in_every_way else None
+        key = [_VERSION, *identity, alphabet.fingerprint, speller.in_every_way, mark]
         lexicon = cls.__new__(cls)
         # A pipe can be read once, and has nothing to know it by.
         lexicon._take(speller, *(cached("lexicon", key, build) if path.is_file() else build()))

@@ -15,7 +15,8 @@ from ctckit.language.symbols import BoolArray, Characters, WordStore, upper_halv
 class Speller:
     """Turns words into the symbols by which a lexicon's trie branches, and back.
 
-    The symbols are tokens; where a word may have several spellings they are characters.
+    The symbols are tokens; where a word may have several spellings they are characters. Then a
+    token may begin with a mark, a character that is no part of the word: it begins words only.
 
     Attributes
     ----------
@@ -23,22 +24,32 @@ class Speller:
     size : number of symbols
     """
 
-    def __init__(self, alphabet: Alphabet, *, all_spellings: bool = False) -> None:
+    def __init__(
+        self, alphabet: Alphabet, *, all_spellings: bool = False, word_mark: str | None = None
+    ) -> None:
         self.alphabet = alphabet
         self.in_every_way = all_spellings and not alphabet.single_characters
         self._characters = Characters(alphabet)
         self.size = len(self._characters) if self.in_every_way else len(alphabet)
         if not alphabet.single_characters:
-            self._tokens = self._token_trie()
+            self._tokens = self._token_trie(word_mark if all_spellings else None)
 
-    def _token_trie(self) -> tuple[Int64Array, Int32Array, Int32Array]:
-        """Return the table and the symbols of the tokens' trie, and its tokens' classes."""
-        tokens = sorted(self.alphabet.token_ids)
+    def _token_trie(self, mark: str | None) -> tuple[Int64Array, Int32Array, Int32Array]:
+        """Return the table and the symbols of the tokens' trie, and its tokens' classes.
+
+        What tokens are without the mark has classes beyond the alphabet's.
+        """
+        class_of = dict(self.alphabet.token_ids)
+        for token in self.alphabet.token_ids if mark else ():
+            rest = token.removeprefix(mark or "")
+            if rest and rest not in class_of:
+                class_of[rest] = len(self.alphabet) + len(class_of)
+        tokens = sorted(class_of)
         store = WordStore(len(self._characters))
         symbols, offsets, _ = self._characters.symbols(tokens)
         store.add(symbols, offsets)
         trie = store.finish().trie(np.zeros(len(self._characters), dtype=np.int64))
-        classes = np.array([self.alphabet.token_ids[one] for one in tokens], dtype=np.int32)
+        classes = np.array([class_of[one] for one in tokens], dtype=np.int32)
         return trie["nodes"], trie["token"], classes
 
     def symbols(self, words: Sequence[str]) -> tuple[Int32Array, Int64Array, BoolArray]:
@@ -69,7 +80,7 @@ class Speller:
 
         lengths = np.diff(offsets)
         spellable = np.zeros(len(lengths), dtype=np.bool_)
-        find_spellable(symbols, offsets, *self._tokens[:2], spellable)
+        find_spellable(symbols, offsets, *self._tokens, len(self.alphabet), spellable)
         known[np.flatnonzero(known)[~spellable]] = False
         return symbols[np.repeat(spellable, lengths)], offsets_of(lengths[spellable]), known
 

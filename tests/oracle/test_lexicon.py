@@ -25,38 +25,43 @@ CHARACTERS = "ab' cdé\U0001f600"
 WORDS = st.lists(st.text(CHARACTERS + "xñ\U0001f601", max_size=7), max_size=30)
 
 
-def spellings(word, alphabet):
-    """Every way to write a word in tokens."""
+def spellings(word, alphabet, mark=None):
+    """Every way to write a word in tokens, the first of which may have the mark before it."""
     if not word:
         return {()}
     found = set()
     for token, index in alphabet.token_ids.items():
-        if word.startswith(token):
-            found |= {(index, *rest) for rest in spellings(word.removeprefix(token), alphabet)}
+        starts = [token]
+        if mark and token.startswith(mark) and token != mark:
+            starts.append(token.removeprefix(mark))
+        for start in starts:
+            if word.startswith(start):
+                rests = spellings(word.removeprefix(start), alphabet)
+                found |= {(index, *rest) for rest in rests}
     return found
 
 
-def symbols_of(word, alphabet, every):
+def symbols_of(word, alphabet, every, mark=None):
     """What a word's node is found by: a tuple of numbers, or None."""
     if every and not alphabet.single_characters:
         characters = sorted(set("".join(alphabet.token_ids)))
-        return tuple(map(characters.index, word)) if spellings(word, alphabet) else None
+        return tuple(map(characters.index, word)) if spellings(word, alphabet, mark) else None
     try:
         return tuple(alphabet.encode(word).tolist())
     except InvalidValueError:
         return None
 
 
-def compare(words, alphabet, *, every=False):
+def compare(words, alphabet, *, every=False, mark=None):
     """Build a lexicon, and compare all of it; returns it, or None if no word is left."""
     different = set(words) - {""}
-    by_symbols = {symbols_of(word, alphabet, every): word for word in different}
+    by_symbols = {symbols_of(word, alphabet, every, mark): word for word in different}
     by_symbols.pop(None, None)
     if not by_symbols:
         with pytest.raises(InvalidValueError, match="must hold some word that the alphabet can"):
-            Lexicon(words, alphabet, all_spellings=every)
+            Lexicon(words, alphabet, all_spellings=every, word_mark=mark)
         return None
-    lexicon = Lexicon(iter(words), alphabet, all_spellings=every)
+    lexicon = Lexicon(iter(words), alphabet, all_spellings=every, word_mark=mark)
     ordered = sorted(by_symbols)
     texts = [by_symbols[one] for one in ordered]
     assert list(lexicon.words) == texts
@@ -95,18 +100,28 @@ def compare(words, alphabet, *, every=False):
     return lexicon
 
 
-def compare_arcs(lexicon, alphabet):
+def is_live(lexicon, node):
+    """Whether a word ends at a node, or can be ended after it."""
+    packed, following = lexicon.nodes[node : node + 2, 1].tolist()
+    return bool(packed & 1) or following >> 32 > packed >> 32
+
+
+def compare_arcs(lexicon, alphabet, mark=None):
     """Follow every path from the root: those that end a word are the spellings of the words."""
     found = {}
     reached = {0}
     waiting = [(0, ())]
+    for token, index in alphabet.token_ids.items() if mark else ():
+        node = lexicon.node_of(token.removeprefix(mark))
+        if token.startswith(mark) and token != mark and node is not None and is_live(lexicon, node):
+            waiting.append((node, (index,)))
     last = len(lexicon.nodes) - 1
     assert first_child_of(lexicon.nodes[last, 1]) == len(lexicon.arc_target)
     while waiting:
         node, path = waiting.pop()
         mask, packed = lexicon.nodes[node].tolist()
         arcs = range(packed >> 32, int(lexicon.nodes[node + 1, 1]) >> 32)
-        assert arcs or is_word(packed)  # no dead end
+        assert arcs or is_word(packed) or (mark and node == 0)  # no dead end
         tokens = lexicon.arc_token[arcs.start : arcs.stop].tolist()
         assert tokens == sorted(set(tokens))
         bits = lexicon.bits[tokens].tolist()
@@ -123,7 +138,7 @@ def compare_arcs(lexicon, alphabet):
             waiting.append((target, (*path, token)))
         other = (tokens[-1] if tokens else 0) + 1
         assert find_arc(node, other, lexicon.nodes, lexicon.arc_token) == NO_NODE
-    assert found == {word: spellings(word, alphabet) for word in lexicon.words}
+    assert found == {word: spellings(word, alphabet, mark) for word in lexicon.words}
     assert lexicon.longest == max(len(path) for paths in found.values() for path in paths)
 
 
@@ -150,6 +165,14 @@ def test_all_spellings(alphabet, words):
     lexicon = compare(words, alphabet, every=True)
     if lexicon is not None and not alphabet.single_characters:
         compare_arcs(lexicon, alphabet)
+
+
+@given(alphabets(min_size=3, max_size=14, characters="▁ab'", longest=3), WORDS)
+def test_tokens_that_begin_a_word(alphabet, words):
+    words = [word.replace(" ", "a").replace("c", "b").replace("d", "'") for word in words]
+    lexicon = compare(words, alphabet, every=True, mark="▁")
+    if lexicon is not None and not alphabet.single_characters:
+        compare_arcs(lexicon, alphabet, "▁")
 
 
 def test_many_spellings():
@@ -228,3 +251,14 @@ def test_dead_ends_are_left_out():
     lexicon = compare(["abc", "abd", "a", "abb"], alphabet, every=True)
     compare_arcs(lexicon, alphabet)
     assert lexicon.lost_examples == ("abb",)
+
+
+@pytest.mark.nojit
+def test_marks_are_no_part_of_words():
+    """`b` without its mark is no token, so that nothing but a first letter is written with it."""
+    alphabet = Alphabet(["▁a", "▁b", "▁bc", "a", "c", "▁", ""], 6)
+    lexicon = compare(["ab", "ba", "bca", "cb", "a"], alphabet, every=True, mark="▁")
+    compare_arcs(lexicon, alphabet, "▁")
+    assert (lexicon.lost_examples, lexicon.longest) == (("ab", "cb"), 3)
+    only = compare(["bb", "ba"], Alphabet(["▁b", "a", ""], 2), every=True, mark="▁")
+    assert (list(only.words), only.longest, len(only.arc_token)) == (["ba"], 2, 1)
