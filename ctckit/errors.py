@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+import warnings
+from collections.abc import Iterable, Mapping
 
 
 class CtckitError(Exception):
@@ -32,6 +34,18 @@ class DumpError(CtckitError):
 
 class CtckitWarning(UserWarning):
     """What ctckit warns of: it goes on, but the result may not be what was wanted."""
+
+
+def warn_user(message: str) -> None:
+    """Warn with a `CtckitWarning` where ctckit was called from."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _is_ours(frame.f_globals):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, CtckitWarning, stacklevel=level)
+
+
+def _is_ours(names: Mapping[str, object]) -> bool:
+    return str(names.get("__name__")).partition(".")[0] == "ctckit"
 
 
 class MissingExtraError(CtckitError, ImportError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import operator
+import reprlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
@@ -64,8 +65,9 @@ class Decoder(abc.ABC):
             )
         self.alphabet = alphabet
         self.label = type(self).__name__
-        self.given_options = dict(options)
-        for name, value in checked_options(self.label, self.options, options).items():
+        values = checked_options(self.label, self.options, options)
+        self.given_options = {name: values[name] for name in options}
+        for name, value in values.items():
             setattr(self, name, value)
         if self.at_least_one and all(getattr(self, one) is None for one in self.at_least_one):
             raise InvalidValueError(
@@ -164,11 +166,18 @@ class Decoder(abc.ABC):
         )
 
     def __repr__(self) -> str:
-        options = "".join(f", {name}={getattr(self, name)!r}" for name in self.options)
+        options = "".join(f", {name}={_short(getattr(self, name))}" for name in self.options)
         return f"{type(self).__name__}({self.alphabet!r}{options})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.alphabet, self.given_options, self.label)
+
+
+def _short(value: Any) -> str:
+    """Return a value's repr, with the first entries alone of what holds many."""
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = shown.maxlong = 1000
+    return shown.repr(value)
 
 
 def _restore(
@@ -266,13 +275,16 @@ def _fault_of_tokens(result: SearchResult, batch: MatrixBatch) -> str | None:
 
 
 def _fault_of_parts(result: SearchResult, names: tuple[str, ...]) -> str | None:
-    if set(result.parts or ()) != set(names):
-        return f"parts of scores {sorted(result.parts or ())} where {sorted(names)} were declared"
-    if result.parts is None:
+    if result.parts is None and not names:
         return None
+    if result.parts is not None and not isinstance(result.parts, Mapping):
+        return f"parts of scores that are {type(result.parts).__name__} instead of a mapping"
+    found = list(result.parts or ())
+    if set(found) != set(names):
+        return f"parts of scores {found} where {list(names)} were declared"
+    if result.parts is None or result.scores is None:
+        return "parts of scores, and no scores"
     hypotheses = len(result.token_offsets) - 1
-    if result.scores is None or not isinstance(result.parts, Mapping):
-        return "parts of scores that are not a mapping, or without scores"
     total = np.zeros(hypotheses)
     for name, part in result.parts.items():
         if not isinstance(part, np.ndarray) or part.dtype.kind != "f":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,6 @@ from ctckit.matrices import MatrixBatch
 
 if TYPE_CHECKING:
     from ctckit.language.ngrams import NGramModel
-
-SPACE = "<space>"
-"""What stands for a space in a model of characters."""
 
 
 class BeamSearch(BeamDecoder):
@@ -56,8 +53,7 @@ class BeamSearch(BeamDecoder):
     def _prepare_words(self, path: Path | None) -> None:
         """Let every token be a word, so that the search of words does it."""
         from ctckit.decoders.language import PARTS, WordRules, WordSearch
-        from ctckit.language.lexicon import Lexicon
-        from ctckit.language.ngrams import NGramModel
+        from ctckit.language import Lexicon, NGramModel
         from ctckit.language.tables import LanguageTables
 
         tokens = list(self.alphabet.token_ids)
@@ -70,13 +66,15 @@ class BeamSearch(BeamDecoder):
         lexicon = Lexicon(tokens, self.alphabet)
         tables = None
         if model is not None:
-            self._check_model(model, path)
-            names = [SPACE if word == " " else word for word in lexicon.words]
-            tables = LanguageTables(model, model.words.numbers(names, unknown=-1))
+            names = _names_in_model(lexicon.words)
+            _check_model(model, path, names)
+            # A weight of 0 takes the model out, even where it says -inf.
+            if self.lm_weight > 0:
+                tables = LanguageTables(model, model.words.numbers(names, unknown=-1))
         rules = WordRules(
             word_characters="".join(tokens),
             separator=None,
-            lm_weight=self.lm_weight if model is not None else 0.0,
+            lm_weight=self.lm_weight,
             word_bonus=self.token_bonus,
             one_reading=True,
             beam_threshold=self.beam_threshold,
@@ -84,31 +82,40 @@ class BeamSearch(BeamDecoder):
         self.score_parts = PARTS
         self._words = WordSearch(self.alphabet, lexicon, rules, tables)
 
-    def _check_model(self, model: NGramModel, path: Path | None) -> None:
-        """Refuse a model of words, few of which are tokens, and one of other letters."""
-        names = {SPACE if token == " " else token for token in self.alphabet.token_ids}
-        special = {model.unknown, model.begin, model.end}
-        words = [word for i, word in enumerate(model.words) if i not in special]
-        known = names.intersection(words)
-        longest = max(map(len, self.alphabet.token_ids))
-        longer = [word for word in words if word not in names and len(word) > longest]
-        letters = set(filter(str.isalpha, names))
-        others = [word for word in words if word not in names and word.isalpha()]
-        # Of other letters each would count as unknown, and nothing would be said.
-        foreign = bool(letters and others) and not letters & known
-        if known and len(longer) <= len(words) / 2 and not foreign:
-            return
-        advice = "make one with ctckit lm train --characters, or use ngrambeamsearch"
-        if any(word.swapcase() in letters for word in others):
-            advice = "the alphabet has them in another case: convert the text that it is made of"
-        examples = ", ".join(map(repr, (longer or others or words)[:3]))
-        raise InvalidValueError(
-            f"lm must be a model of the alphabet's tokens, got '{path}' with the words "
-            f"{examples}; {advice}"
-        )
-
     def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
         """Return up to `n_best` texts a matrix, best first."""
         if self.lm is None and self.token_bonus == 0.0:
             return self.run_kernel(self._kernel, batch, n_best)
         return self._words.run(self, batch, n_best)
+
+
+def _names_in_model(tokens: Sequence[str]) -> list[str]:
+    """Return what tokens are in a model of characters: the space is ``<space>``, or another one."""
+    from ctckit.language.corpus import SPACE
+
+    space = " " if " " in tokens else next(filter(str.isspace, tokens), None)
+    return [SPACE if token == space else token for token in tokens]
+
+
+def _check_model(model: NGramModel, path: Path | None, tokens: Sequence[str]) -> None:
+    """Refuse a model of words, few of which are tokens, and one of other letters."""
+    names = set(tokens)
+    special = {model.unknown, model.begin, model.end}
+    words = [word for i, word in enumerate(model.words) if i not in special]
+    known = names.intersection(words)
+    longest = max(map(len, names))
+    longer = [word for word in words if word not in names and len(word) > longest]
+    letters = set(filter(str.isalpha, names))
+    others = [word for word in words if word not in names and word.isalpha()]
+    # Of other letters each would count as unknown, and nothing would be said.
+    foreign = bool(letters and others) and not letters & known
+    if known and len(longer) <= len(words) / 2 and not foreign:
+        return
+    advice = "make one with ctckit lm train --characters, or use ngrambeamsearch"
+    if any(word.swapcase() in letters for word in others):
+        advice = "the alphabet has them in another case: convert the text that it is made of"
+    examples = ", ".join(map(repr, (longer or others or words)[:3]))
+    raise InvalidValueError(
+        f"lm must be a model of the alphabet's tokens, got '{path}' with the words "
+        f"{examples}; {advice}"
+    )

@@ -6,16 +6,15 @@ import itertools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from warnings import warn
 
 import numpy as np
 
 from ctckit.decoders.beam import BeamDecoder
 from ctckit.decoders.language import PARTS, WordRules, WordSearch
 from ctckit.decoders.options import option
-from ctckit.errors import CtckitWarning, InvalidValueError
+from ctckit.errors import InvalidValueError, warn_user
 from ctckit.hypotheses import SearchResult
-from ctckit.language.corpus import default_word_characters
+from ctckit.language.corpus import SPACE, default_word_characters
 from ctckit.language.items import read_item_lexicons
 from ctckit.language.lexicon import Lexicon
 from ctckit.language.ngrams import NGramModel
@@ -82,16 +81,17 @@ class NGramBeamSearch(BeamDecoder):
     def prepare(self) -> None:
         """Read the model, the lexicon and the phrases, and load the kernel."""
         characters = self._checked_word_characters()
-        self._check_separator()
-        phrases: dict[str, float] = {}
+        self._check_separator(characters)
         automaton = None
+        self._more: list[str] = []
         if self.hot_phrases is not None:
             phrases = read_phrases(self.hot_phrases, self.hot_weight)
             automaton = HotPhrases(phrases, self.alphabet, characters, self.word_separator)
+            self._more = [word for phrase in phrases for word in self._words_of(phrase)]
         self._items: dict[str, list[str]] | None = None
         if self.item_lexicons is not None:
             self._items = read_item_lexicons(self.item_lexicons)
-        model = None if self.lm is None else NGramModel.load(self.lm)
+        model = None if self.lm is None else self._checked_model(self.lm)
         bonus = self.word_bonus
         if bonus is None:
             bonus = 1.5 if model is not None else 0.0
@@ -99,32 +99,44 @@ class NGramBeamSearch(BeamDecoder):
             characters,
             self.word_separator,
             self.open_vocabulary,
-            self.lm_weight if model is not None else 0.0,
+            self.lm_weight,
             bonus,
             self.unknown_score if self.open_vocabulary else 0.0,
             self.score_boundaries,
             beam_threshold=self.beam_threshold,
         )
         self._automaton = automaton
-        base = self._base_words(model, phrases)
-        # One numbering for all lexica, so that the model's tables are made once.
-        items = (self._items or {}).values()
-        if base is not None and self._items is None:
-            self._everything = base
-        else:
-            words = [word for item in items for word in item]
-            self._everything = self._said(
-                self._lexicon([*(base.words if base else ()), *words]), "item lexica"
-            )
-            self._check_items()
-        self._tables = None if model is None else _tables(model, self._everything)
+        base = self._base_words(model)
+        self._everything = self._all_words(base)
+        # A weight of 0 takes the model out, even where it says -inf.
+        use_model = model is not None and self.lm_weight > 0
+        self._tables = self._tables_of(model) if model is not None and use_model else None
         self._search = None if base is None else self._search_with(base)
+
+    def _checked_model(self, path: Path) -> NGramModel:
+        model = NGramModel.load(path)
+        if self.word_separator is not None and SPACE in model:
+            raise InvalidValueError(
+                f"lm must be a model of words, got '{path}', a model of characters; make one with "
+                "ctckit lm train, without --characters, or use beamsearch"
+            )
+        return model
+
+    def _tables_of(self, model: NGramModel) -> LanguageTables:
+        words = self._everything.words
+        tables = LanguageTables(model, model.words.numbers(words, unknown=-1))
+        if tables.known == 0:
+            examples = ", ".join(repr(one) for one in words[:3])
+            warn_user(
+                f"lm knows none of the {len(words)} words of the lexicon, such as {examples}: all "
+                "count as unknown; check that they belong together"
+            )
+        return tables
 
     def _search_with(self, lexicon: Lexicon) -> WordSearch:
         tables = self._tables
         if tables is not None and lexicon is not self._everything:
-            numbers = [self._everything.number(word) for word in lexicon.words]
-            tables = tables.seen_by(np.array(numbers, dtype=np.int64))
+            tables = tables.seen_by(self._everything.numbers(lexicon.words))
         return WordSearch(self.alphabet, lexicon, self._rules, tables, self._automaton)
 
     def _checked_word_characters(self) -> str:
@@ -148,33 +160,40 @@ class NGramBeamSearch(BeamDecoder):
             )
         return characters
 
-    def _check_separator(self) -> None:
+    def _check_separator(self, characters: str) -> None:
         separator = self.word_separator
-        if separator is None or separator in self.alphabet.token_ids:
-            return
+        if separator is None or "word_separator" not in self.given_options:
+            return  # by default an alphabet may lack it: matrices of single words
+        if separator and set(separator) <= set(characters):
+            raise InvalidValueError(
+                f"word_separator must not be made of word characters, got {separator!r}; "
+                "name the others by word_characters"
+            )
         if separator and any(token.startswith(separator) for token in self.alphabet.token_ids):
             return
-        if separator == " " and self.word_separator == type(self).options["word_separator"].default:
-            return  # by default, of an alphabet that has no separator: matrices of single words
         raise InvalidValueError(
             f"word_separator must be a token of the alphabet or begin one, got {separator!r}; "
             "give the token that stands between words, or None where none does"
         )
 
-    def _base_words(self, model: NGramModel | None, phrases: Mapping[str, float]) -> Lexicon | None:
+    def _base_words(self, model: NGramModel | None) -> Lexicon | None:
         """Return the lexicon of matrices that have none of their own, if there is any."""
         words: Iterable[str]
         if isinstance(self.lexicon, Path):
-            lexicon = self._said(
-                Lexicon.from_file(
-                    self.lexicon, self.alphabet, all_spellings=True, word_mark=self.word_separator
-                )
+            lexicon = Lexicon.from_file(
+                self.lexicon, self.alphabet, all_spellings=True, word_mark=self.word_separator
             )
-            words = lexicon.words
-            if all(word in lexicon for phrase in phrases for word in self._words_of(phrase)):
+            _warn_of_lost(lexicon, "lexicon")
+            if (lexicon.numbers(self._more) >= 0).all():
                 return lexicon
+            words = lexicon.words
         elif self.lexicon is not None:
             words = self.lexicon
+            wrong = [word for word in words if not isinstance(word, str)]
+            if wrong:
+                raise InvalidValueError(
+                    f"lexicon must hold strings, got {wrong[0]!r}; write each word as one"
+                )
         elif model is not None:
             special = {model.unknown, model.begin, model.end}
             words = [word for i, word in enumerate(model.words) if i not in special]
@@ -182,13 +201,24 @@ class NGramBeamSearch(BeamDecoder):
             return None
         else:
             words = ()
-        more = [word for phrase in phrases for word in self._words_of(phrase)]
-        return self._said(self._lexicon([*words, *more]))
+        lexicon = self._lexicon(words)
+        _warn_of_lost(lexicon, "lexicon")
+        return lexicon
 
-    def _check_items(self) -> None:
+    def _all_words(self, base: Lexicon | None) -> Lexicon:
+        """Return one numbering for all lexica, so that the model's tables are made once."""
+        if self._items is None and base is not None:
+            return base
+        words = [word for item in (self._items or {}).values() for word in item]
+        everything = self._lexicon([*(base.words if base is not None else ()), *words])
+        _warn_of_lost(everything, "item lexica")
+        self._check_items(everything)
+        return everything
+
+    def _check_items(self, everything: Lexicon) -> None:
         """Refuse lexica of single matrices of which the alphabet cannot spell a word."""
         for name, words in (self._items or {}).items():
-            if (self._everything.numbers(words) < 0).all():
+            if (everything.numbers([*words, *self._more]) < 0).all():
                 examples = ", ".join(map(repr, words[:3]))
                 raise InvalidValueError(
                     "item_lexicons must hold some word for each id that the alphabet can spell, "
@@ -196,23 +226,16 @@ class NGramBeamSearch(BeamDecoder):
                 )
 
     def _lexicon(self, words: Iterable[str]) -> Lexicon:
-        return Lexicon(words, self.alphabet, all_spellings=True, word_mark=self.word_separator)
+        """Return a lexicon of words and those of the hot phrases."""
+        return Lexicon(
+            itertools.chain(words, self._more),
+            self.alphabet,
+            all_spellings=True,
+            word_mark=self.word_separator,
+        )
 
     def _words_of(self, phrase: str) -> list[str]:
         return phrase.split() if self.word_separator is not None else [phrase.replace(" ", "")]
-
-    def _said(self, lexicon: Lexicon, whose: str = "lexicon") -> Lexicon:
-        """Warn of the words that the alphabet cannot spell."""
-        if lexicon.lost:
-            total = lexicon.lost + len(lexicon)
-            examples = ", ".join(repr(one) for one in lexicon.lost_examples)
-            warn(
-                f"{lexicon.lost} of {total} words of the {whose} ({lexicon.lost / total:.1%}) "
-                f"cannot be spelled in the alphabet and are left out, such as {examples}",
-                CtckitWarning,
-                stacklevel=2,
-            )
-        return lexicon
 
     def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
         """Return up to `n_best` texts a matrix, best first."""
@@ -245,5 +268,12 @@ class NGramBeamSearch(BeamDecoder):
         return self._search
 
 
-def _tables(model: NGramModel, lexicon: Lexicon) -> LanguageTables:
-    return LanguageTables(model, model.words.numbers(lexicon.words, unknown=-1))
+def _warn_of_lost(lexicon: Lexicon, whose: str) -> None:
+    """Warn of the words that the alphabet cannot spell."""
+    if lexicon.lost:
+        total = lexicon.lost + len(lexicon)
+        examples = ", ".join(repr(one) for one in lexicon.lost_examples)
+        warn_user(
+            f"{lexicon.lost} of {total} words of the {whose} ({lexicon.lost / total:.1%}) "
+            f"cannot be spelled in the alphabet and are left out, such as {examples}"
+        )

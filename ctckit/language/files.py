@@ -1,4 +1,4 @@
-"""Text files with an entry a line: phrases, words, words by item."""
+"""Text files with an entry a line: phrases, words by item."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from ctckit.errors import InvalidValueError, NotFoundError
 
 
-def read_lines(path: Path, name: str = "hot phrases") -> Iterator[tuple[int, str]]:
-    """Return the number and the text of each line that is not empty, stripped.
+def read_text(path: Path, name: str) -> str:
+    """Return the text of a UTF-8 file; a byte order mark at its start is dropped.
 
     Parameters
     ----------
-    path : a UTF-8 file; a byte order mark at its start is dropped
+    path : of the file
     name : what it holds, for the messages
 
     Raises
@@ -32,10 +32,19 @@ def read_lines(path: Path, name: str = "hot phrases") -> Iterator[tuple[int, str
             f"{name} must be a readable text file, got '{path}': {error.strerror}; check the path"
         ) from None
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
         raise InvalidValueError(
-            f"{name} must be UTF-8, got byte 0x{data[error.start]:02x} at position {error.start} "
-            f"of '{path}'; convert it, for example with iconv"
+            f"{name} must be UTF-8, got byte 0x{data[error.start]:02x} in line {line} of '{path}'; "
+            "convert it, for example with iconv"
         ) from None
-    return ((i, line.strip()) for i, line in enumerate(text.splitlines(), 1) if line.strip())
+
+
+def read_lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
+    """Return the number and the text of each line that is not empty, stripped.
+
+    Parameters and errors are those of `read_text`.
+    """
+    text = read_text(path, name).replace("\r\n", "\n").replace("\r", "\n")
+    return ((i, line.strip()) for i, line in enumerate(text.split("\n"), 1) if line.strip())

@@ -33,7 +33,8 @@ def read_phrases(source: Phrases, weight: float) -> dict[str, float]:
         there, or a weight that is not a finite number
     """
     if isinstance(source, Path):
-        pairs = [_parsed(line, weight, f"line {i} of '{source}'") for i, line in read_lines(source)]
+        lines = read_lines(source, "hot phrases")
+        pairs = [_parsed(line, weight, f"line {i} of '{source}'") for i, line in lines]
     elif isinstance(source, Mapping):
         pairs = [(phrase, value, repr(phrase)) for phrase, value in source.items()]
     else:
@@ -102,7 +103,7 @@ class HotPhrases:
 
     Raises
     ------
-    InvalidValueError : a phrase that the alphabet cannot spell
+    InvalidValueError : a phrase that the alphabet cannot spell, or two that it spells alike
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class HotPhrases:
         self.anywhere = separator is None
         between = "" if separator is None else separator
         texts = [phrase.replace(" ", between) for phrase in phrases]
+        self._check_difference(texts, list(phrases))
         self._check_spelling(texts, alphabet)
         characters = sorted({character for text in texts for character in text})
         self._number = {character: number for number, character in enumerate(characters)}
@@ -139,6 +141,17 @@ class HotPhrases:
         if longest > 1:
             most = self._held.max() + self._at_once.max() + self._at_boundary.max()
             self.at_once = float(max(most, 0.0) * longest)
+
+    def _check_difference(self, texts: list[str], phrases: list[str]) -> None:
+        """Refuse phrases that differ in spaces alone where words follow each other directly."""
+        first: dict[str, str] = {}
+        for text, phrase in zip(texts, phrases, strict=True):
+            other = first.setdefault(text, phrase)
+            if other != phrase:
+                raise InvalidValueError(
+                    f"hot phrases must be different, got {other!r} and {phrase!r}, both {text!r} "
+                    "without word_separator; leave one out"
+                )
 
     def _check_spelling(self, texts: list[str], alphabet: Alphabet) -> None:
         known = set("".join(alphabet.token_ids))

@@ -38,12 +38,15 @@ class LanguageTables:
         """Make the tables.
 
         model : any
-        words : int32 (V,); of each word of the lexicon its number in the model, -1 for none
+        words : int32 (V,); of each word of the lexicon its number in the model, -1 for none. Of
+            several with one number the first has it; ``<unk>``, ``<s>`` and ``</s>`` count as none
         """
         from ctckit.kernels.language import fill_tables
 
         self.order = model.order
-        is_known = words >= 0
+        is_known = np.zeros(len(words), dtype=bool)
+        is_known[np.unique(words, return_index=True)[1]] = True
+        is_known &= (words >= 0) & ~np.isin(words, [model.unknown, model.begin, model.end])
         self.known = int(is_known.sum())
         new = np.full(len(model.words), -1, dtype=np.int64)
         new[words[is_known]] = np.arange(self.known)
