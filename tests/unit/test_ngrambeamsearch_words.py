@@ -20,8 +20,11 @@ def load(items, **options):
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        ({0: ["ab"]}, "item_lexicons must have strings as ids, got 0; convert it"),
-        ({"0": "ab c"}, "item_lexicons must hold a list of words for each id, got 'ab c' for '0'"),
+        ({0: ["ab"]}, "item_lexicons must have strings as ids, got 0 in the entry 0; write "),
+        (
+            {"0": "ab c"},
+            "item_lexicons must hold a list of words for each id, got 'ab c' in the entry '0'",
+        ),
         (
             {"0": ["ab"], "1": ["x", "yz"]},
             "item_lexicons must hold some word for each id that the alphabet can spell, got 'x', "
