@@ -98,17 +98,18 @@ def _names_in_model(tokens: Sequence[str]) -> list[str]:
 
 
 def _check_model(model: NGramModel, path: Path | None, tokens: Sequence[str]) -> None:
-    """Refuse a model of words, few of which are tokens or many longer, and one of other letters."""
+    """Refuse a model of words, few of which are tokens, and one of other letters."""
+    names = set(tokens)
     special = {model.unknown, model.begin, model.end}
     words = [word for i, word in enumerate(model.words) if i not in special]
-    known = set(tokens)
-    longest = max(map(len, known))
-    longer = [word for word in words if word not in known and len(word) > longest]
-    letters = set(filter(str.isalpha, known))
-    others = [word for word in words if word not in known and word.isalpha()]
+    known = names.intersection(words)
+    longest = max(map(len, names))
+    longer = [word for word in words if word not in names and len(word) > longest]
+    letters = set(filter(str.isalpha, names))
+    others = [word for word in words if word not in names and word.isalpha()]
     # Of other letters each would count as unknown, and nothing would be said.
-    foreign = bool(letters and others) and letters.isdisjoint(words)
-    if not known.isdisjoint(words) and len(longer) <= len(words) / 2 and not foreign:
+    foreign = bool(letters and others) and not letters & known
+    if known and len(longer) <= len(words) / 2 and not foreign:
         return
     advice = "make one with ctckit lm train --characters, or use ngrambeamsearch"
     if any(word.swapcase() in letters for word in others):

@@ -183,11 +183,11 @@ class NGramBeamSearch(BeamDecoder):
             lexicon = Lexicon.from_file(
                 self.lexicon, self.alphabet, all_spellings=True, word_mark=self.word_separator
             )
-            _warn_of_lost(lexicon, "the lexicon")
+            _warn_of_lost(lexicon, "lexicon")
             if (lexicon.numbers(self._more) >= 0).all():
                 return lexicon
-            return self._lexicon(lexicon.words)
-        if self.lexicon is not None:
+            words = lexicon.words
+        elif self.lexicon is not None:
             words = self.lexicon
             wrong = [word for word in words if not isinstance(word, str)]
             if wrong:
@@ -199,28 +199,31 @@ class NGramBeamSearch(BeamDecoder):
             words = [word for i, word in enumerate(model.words) if i not in special]
         elif self._items is not None:
             return None
-        else:  # hot phrases alone
+        else:
             words = ()
         lexicon = self._lexicon(words)
-        _warn_of_lost(lexicon, "the lexicon")
+        _warn_of_lost(lexicon, "lexicon")
         return lexicon
 
     def _all_words(self, base: Lexicon | None) -> Lexicon:
         """Return one numbering for all lexica, so that the model's tables are made once."""
         if self._items is None and base is not None:
             return base
-        items = self._items or {}
-        words = [word for item in items.values() for word in item]
+        words = [word for item in (self._items or {}).values() for word in item]
         everything = self._lexicon([*(base.words if base is not None else ()), *words])
-        for name, item in items.items():
-            if (everything.numbers([*item, *self._more]) < 0).all():
-                examples = ", ".join(repr(one) for one in item[:3])
-                raise InvalidValueError(
-                    f"item_lexicons must hold some word for each id that the alphabet can spell, "
-                    f"got none for {name!r} ({len(item)}, such as {examples}); leave it out"
-                )
-        _warn_of_lost(everything, "the item lexica")
+        _warn_of_lost(everything, "item lexica")
+        self._check_items(everything)
         return everything
+
+    def _check_items(self, everything: Lexicon) -> None:
+        """Refuse lexica of single matrices of which the alphabet cannot spell a word."""
+        for name, words in (self._items or {}).items():
+            if (everything.numbers([*words, *self._more]) < 0).all():
+                examples = ", ".join(map(repr, words[:3]))
+                raise InvalidValueError(
+                    "item_lexicons must hold some word for each id that the alphabet can spell, "
+                    f"got {examples} for {name!r}; leave the id out, or check its words"
+                )
 
     def _lexicon(self, words: Iterable[str]) -> Lexicon:
         """Return a lexicon of words and those of the hot phrases."""
@@ -265,12 +268,12 @@ class NGramBeamSearch(BeamDecoder):
         return self._search
 
 
-def _warn_of_lost(lexicon: Lexicon, name: str) -> None:
+def _warn_of_lost(lexicon: Lexicon, whose: str) -> None:
     """Warn of the words that the alphabet cannot spell."""
     if lexicon.lost:
         total = lexicon.lost + len(lexicon)
         examples = ", ".join(repr(one) for one in lexicon.lost_examples)
         warn_user(
-            f"{lexicon.lost} of {total} words of {name} ({lexicon.lost / total:.1%}) cannot be "
-            f"spelled in the alphabet and are left out, such as {examples}"
+            f"{lexicon.lost} of {total} words of the {whose} ({lexicon.lost / total:.1%}) "
+            f"cannot be spelled in the alphabet and are left out, such as {examples}"
         )

@@ -35,7 +35,7 @@ def read_item_lexicons(source: Items) -> dict[str, list[str]]:
     for where, name, words in _rows(source):
         if not isinstance(name, str):
             raise InvalidValueError(
-                f"{_NAME} must have strings for ids, got {name!r} in {where}; write {_EXAMPLE}"
+                f"{_NAME} must have strings as ids, got {name!r} in {where}; write {_EXAMPLE}"
             )
         sound = isinstance(words, Collection) and not isinstance(words, (str, bytes))
         if not sound or not words or not all(isinstance(word, str) for word in words):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,27 @@ BATCH = MatrixBatch.from_logits(np.zeros((3, 4, 5)), ALPHABET)
 
 def load(items, **options):
     return load_decoder("ngrambeamsearch", ALPHABET, item_lexicons=items, **options)
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ({0: ["ab"]}, "item_lexicons must have strings as ids, got 0 in the entry 0; write "),
+        (
+            {"0": "ab c"},
+            "item_lexicons must hold a list of words for each id, got 'ab c' in the entry '0'",
+        ),
+        (
+            {"0": ["ab"], "1": ["x", "yz"]},
+            "item_lexicons must hold some word for each id that the alphabet can spell, got 'x', "
+            "'yz' for '1'; leave the id out",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::ctckit.CtckitWarning")
+def test_what_is_said_of_wrong_lexica(items, message):
+    with pytest.raises(InvalidValueError, match=re.escape(message)):
+        load(items)
 
 
 def test_words_that_cannot_be_spelled_are_counted():
