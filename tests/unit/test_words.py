@@ -70,7 +70,7 @@ def test_the_separator_must_be_a_token_between_words(load):
     ):
         load("tokenpassing", word_separator=", ")
     with pytest.raises(
-        InvalidValueError, match=r"word_separator must be a token .* got '-'; give ''"
+        InvalidValueError, match=r"word_separator must be a token .* got '-'; give None"
     ):
         load("tokenpassing", word_separator="-")  # the blank
     with pytest.raises(InvalidValueError, match="word_separator must be in no word, got 'b'; give"):
@@ -89,7 +89,7 @@ def read(decoder, path):
 def test_separators(load):
     assert read(load("tokenpassing"), "a- -ab") == "a ab"
     assert read(load("tokenpassing", word_separator="|"), "a||ab-") == "a|ab"
-    assert read(load("tokenpassing", word_separator=""), "ab-a") == "aba"
+    assert read(load("tokenpassing", word_separator=None), "ab-a") == "aba"
     assert read(load("tokenpassing", alphabet=Alphabet("ab-", 2)), "ab-a") == "aba"
     assert read(load("tokenpassing"), "ab-a") == ""  # no separator to be read
     assert read(load("tokenpassing"), "a  ") == ""  # no word after it
