@@ -53,7 +53,7 @@ def test_an_alphabet_that_spells_no_word(load, name):
     with pytest.raises(InvalidValueError, match="word_characters must be given, since the alphabe"):
         load(name, alphabet=Alphabet("12-", 2))
     with pytest.raises(
-        InvalidValueError, match="the alphabet must be able to spell some word, got"
+        InvalidValueError, match="lexicon must hold some word that the alphabet can spell, got none"
     ):
         load(name, "a b", Alphabet(["ab", "-"], 1))
 
