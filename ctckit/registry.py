@@ -75,7 +75,8 @@ def load_decoder(name: str, alphabet: Alphabet, **options: Any) -> Decoder:
     """
     point = _find(name)
     decoder_type = _load(point)
-    checked_options(name, decoder_type.options, options)  # so that errors say the installed name
+    # So that errors say the installed name.
+    checked_options(name, decoder_type.options, options, decoder_type.at_least_one)
     decoder = decoder_type(alphabet, **options)
     decoder.label = f"'{name}' of {_info(point).owner}"
     return decoder

@@ -119,7 +119,7 @@ def given_options(
     }
     with wrong_usage(context):
         chosen = decoder_class(decoder_name(context))
-        values = checked_options(decoder_name(context), chosen.options, given)
+        values = checked_options(decoder_name(context), chosen.options, given, chosen.at_least_one)
         _check_n_best(chosen, values, n_best)
     _check_corpus(given.get(CORPUS))
     return given

@@ -69,11 +69,6 @@ class Decoder(abc.ABC):
         self.given_options = {name: values[name] for name in options}
         for name, value in values.items():
             setattr(self, name, value)
-        if self.at_least_one and all(getattr(self, one) is None for one in self.at_least_one):
-            raise InvalidValueError(
-                f"{' or '.join(self.at_least_one)} must be given to the decoder {self.label}, got "
-                f"nothing; the first is: {self.options[self.at_least_one[0]].help}"
-            )
         self.prepare()
 
     def prepare(self) -> None:  # noqa: B027 - to be overridden where there is something to do

@@ -67,7 +67,7 @@ class BeamSearch(BeamDecoder):
         tables = None
         if model is not None:
             names = _names_in_model(lexicon.words)
-            _check_model(model, path, names)
+            _check_model(model, path, names, max(map(len, tokens)))
             # A weight of 0 takes the model out, even where it says -inf.
             if self.lm_weight > 0:
                 tables = LanguageTables(model, model.words.numbers(names, unknown=-1))
@@ -97,13 +97,15 @@ def _names_in_model(tokens: Sequence[str]) -> list[str]:
     return [SPACE if token == space else token for token in tokens]
 
 
-def _check_model(model: NGramModel, path: Path | None, tokens: Sequence[str]) -> None:
-    """Refuse a model of words, few of which are tokens, and one of other letters."""
+def _check_model(model: NGramModel, path: Path | None, tokens: Sequence[str], longest: int) -> None:
+    """Refuse a model of words, most of which are longer than any token, and one of other letters.
+
+    tokens : their names in the model; longest : characters of the longest token
+    """
     names = set(tokens)
     special = {model.unknown, model.begin, model.end}
     words = [word for i, word in enumerate(model.words) if i not in special]
     known = names.intersection(words)
-    longest = max(map(len, names))
     longer = [word for word in words if word not in names and len(word) > longest]
     letters = set(filter(str.isalpha, names))
     others = [word for word in words if word not in names and word.isalpha()]

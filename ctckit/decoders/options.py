@@ -10,7 +10,7 @@ import math
 import os
 import types
 import typing
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -217,9 +217,14 @@ def _is_collection(hint: Any) -> bool:
 
 
 def checked_options(
-    owner: str, options: Mapping[str, Option], given: Mapping[str, Any]
+    owner: str,
+    options: Mapping[str, Option],
+    given: Mapping[str, Any],
+    at_least_one: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return a value for every option: the given one, checked, or the default.
+
+    at_least_one : names of options of which one must be given
 
     Raises
     ------
@@ -243,4 +248,9 @@ def checked_options(
             )
         else:
             values[name] = declared.default
+    if at_least_one and all(values[name] is None for name in at_least_one):
+        raise InvalidValueError(
+            f"{' or '.join(at_least_one)} must be given to the decoder {owner}, got nothing; "
+            f"{at_least_one[0]} is: {options[at_least_one[0]].help}"
+        )
     return values

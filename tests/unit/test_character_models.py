@@ -28,6 +28,7 @@ def test_a_model_of_the_alphabets_characters(tmp_path):
     ("text", "characters", "examples", "advice"),
     [
         ("TEA EAT", False, "'TEA', 'EAT'", "make one with ctckit lm train --characters, or use ng"),
+        ("TEA EAT ATE A", False, "'TEA', 'EAT', 'ATE'", "make one with ctckit lm train"),
         ("tea tea", True, "'t', 'e', 'a'", "the alphabet has them in another case: convert the te"),
         ("ж юж", True, "'ж', 'ю'", "make one with ctckit lm train --characters, or use ng"),
     ],
