@@ -14,6 +14,7 @@ from language_peers import LOG_10, UNPRUNED, Texts, find_peers
 
 import ctckit
 from ctckit.language import SPACE
+from ctckit.registry import decoder_class
 
 HARD, OPEN = "ngrambeamsearch", "ngrambeamsearch, open vocabulary"
 BEAM = "beamsearch"
@@ -22,7 +23,7 @@ UNKNOWN = -10.0 * LM_WEIGHT * LOG_10
 """pyctcdecode's default, which it weighs as the model's log10."""
 BARS = {"pyctcdecode": 20.0, "flashlight-text": 10.0}
 """How many times as long as ctckit a peer is to take, with no fewer errors."""
-SAME_THRESHOLD: float = ctckit.decoder_class(HARD).options["beam_threshold"].default
+SAME_THRESHOLD: float = decoder_class(HARD).options["beam_threshold"].default
 """What ctckit has by default."""
 SLOWEST = 25
 """The largest width at which pyctcdecode is run unpruned: with 100 a matrix takes seconds."""
