@@ -14,7 +14,7 @@ IMPORTED := ctckit plugins/ctcwordbeamsearch/ctcwordbeamsearch
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test nojit demo lint types imports wheels check peers model kenlm bench lm speed accuracy networks clean
+.PHONY: setup test nojit demo lint types imports wheels check peers model kenlm bench language lm speed accuracy networks clean
 
 setup: $(READY)
 
@@ -61,8 +61,12 @@ peers: .peers/.ready
 .peers/.ready: $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv .peers
 	.peers/bin/python -m pip install --quiet --upgrade pip
-	.peers/bin/python -m pip install --quiet tensorflow-cpu fast-ctc-decode \
+	.peers/bin/python -m pip install --quiet tensorflow-cpu fast-ctc-decode pygtrie \
 		--editable . --editable plugins/ctcwordbeamsearch
+	.peers/bin/python -m pip install --quiet --no-deps pyctcdecode  # says NumPy 1, runs with 2
+	.peers/bin/python -m pip install --quiet flashlight-text || echo "flashlight-text is left out"
+	.peers/bin/python -m pip install --quiet kenlm || echo "pyctcdecode is left out, since kenlm, \
+	which takes a C++ compiler, cmake and some minutes, could not be built"
 	touch $@
 
 # The bundled model, trained again in two stages: hours on two cores. DATA is a folder of images with
@@ -82,6 +86,10 @@ model: setup
 
 bench: peers
 	.peers/bin/python benchmarks/speed.py
+
+# Decoding with language models, beside the peers that do, those that could be installed.
+language: peers
+	.peers/bin/python benchmarks/language.py
 
 # KenLM, which is built from source in some minutes, and whose scores must be ours.
 kenlm: setup

@@ -16,7 +16,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,26 +32,13 @@ from inputs import (
     peaked_matrices,
 )
 from peers import FastCtcDecode, TensorFlow
-from timing import Contestant, interleave, where_and_when
+from report import growth_lines, measured, microseconds, write_readme
+from timing import Contestant, grown, interleave, ours, where_and_when
 
 import ctckit
 
 PEER_LINES = 20
-BEGIN, END = "<!-- speed:begin -->", "<!-- speed:end -->"
 Row = dict[str, Any]
-
-
-def ours(name: str, lines: Float32Array, alphabet: ctckit.Alphabet, **options: Any) -> Contestant:
-    """Return a decoder's call over a batch, texts included, long enough to be timed."""
-    decoder = ctckit.load_decoder(name, alphabet, **options)
-    batch = batch_of(lines, alphabet)
-    start = time.perf_counter()
-    decoder.decode_batch(batch, threads=1).texts()
-    took = time.perf_counter() - start
-    repeats = max(1, round(0.02 / max(took, 1e-6)))
-    return Contestant(
-        "ctckit", lambda: decoder.decode_batch(batch, threads=1).texts(), len(batch), repeats
-    )
 
 
 def compare(case: str, contestants: list[Contestant], rounds: int, bars: dict[str, float]) -> Row:
@@ -164,25 +150,26 @@ def thread_case(lines: Lines) -> Row:
 def growth(lines: Lines) -> dict[str, list[Row]]:
     """How beam search's time grows with T, C and W, each alone."""
     golden = lines.log_probs
-    tables: dict[str, list[Row]] = {"T": [], "C": [], "W": []}
+    arrays: dict[str, dict[int, tuple[Float32Array, ctckit.Alphabet]]] = {"T": {}, "C": {}}
     for frames in (32, 100, 200, 400, 800, 1600):
         array = np.concatenate([golden] * 4).reshape(-1, golden.shape[-1])
         array = array[: len(array) // frames * frames].reshape(-1, frames, golden.shape[-1])[:40]
-        contestant = ours("beamsearch", array, lines.alphabet, beam_width=25)
-        tables["T"].append(_grown(frames, contestant))
+        arrays["T"][frames] = array, lines.alphabet
     for classes in (30, 80, 200, 500, 1000, 2000, 5000):
-        array = peaked_matrices(20, 100, classes)
-        contestant = ours("beamsearch", array, any_alphabet(classes), beam_width=25)
-        tables["C"].append(_grown(classes, contestant))
-    for width in (1, 5, 10, 25, 50, 100, 200, 400):
-        contestant = ours("beamsearch", golden, lines.alphabet, beam_width=width)
-        tables["W"].append(_grown(width, contestant))
+        arrays["C"][classes] = peaked_matrices(20, 100, classes), any_alphabet(classes)
+    tables = {
+        axis: grown({value: _beam_search(value, *given) for value, given in values.items()})
+        for axis, values in arrays.items()
+    }
+    widths = (1, 5, 10, 25, 50, 100, 200, 400)
+    tables["W"] = grown({w: _beam_search(w, golden, lines.alphabet, w) for w in widths})
     return tables
 
 
-def _grown(value: int, contestant: Contestant) -> Row:
-    timing = interleave([contestant], 7)["ctckit"]
-    return {"value": value, "us": timing.cpu * 1e6}
+def _beam_search(
+    value: int, log_probs: Float32Array, alphabet: ctckit.Alphabet, width: int = 25
+) -> Contestant:
+    return ours("beamsearch", log_probs, alphabet, label=str(value), beam_width=width)
 
 
 def cpu_of(arguments: list[str], **environment: str) -> float:
@@ -254,15 +241,14 @@ def table(result: Row) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in result["cases"]:
-        cells = [row["case"], _us(row["ctckit_us"])]
+        cells = [row["case"], microseconds(row["ctckit_us"])]
         for peer in peers:
             if f"{peer}_us" in row:
-                cells += [_us(row[f"{peer}_us"]), f"{row[f'{peer}_ratio']:.0f}"]
+                cells += [microseconds(row[f"{peer}_us"]), f"{row[f'{peer}_ratio']:.0f}"]
             else:
                 cells += ["", ""]
         out.append("| " + " | ".join(cells) + " |")
     threads, cold, where = result["threads"], result["cold_start"], result["stamp"]
-    versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
     first = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in cold["first_call"].items())
     later = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in cold["later_call"].items())
     starts = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in cold["commands"].items())
@@ -274,35 +260,17 @@ def table(result: Row) -> str:
         "Growth of beam search (microseconds a matrix; W=25, T=100, C=80 but for what grows):",
         "",
     ]
-    for axis, rows in result["growth"].items():
-        cells = ", ".join(f"{row['value']}: {row['us']:.0f}" for row in rows)
-        out.append(f"- {axis} = {cells}")
     out += [
+        *growth_lines(result["growth"]),
         "",
         f"Start, CPU time: {starts}. A decoder's very first call compiles: {first}; in later "
         f"processes the whole start, with numba, takes {later}.",
         "",
-        f"Measured {where['date']} at commit {where['commit']} on {where['cpu']}; Python "
-        f"{where['python']}, {versions}; {where['matrices']}; word beam search is beside "
-        "TensorFlow's plain beam search of the same width. All on one thread, medians of "
-        "interleaved runs; ours include making the texts. `make peers bench` repeats it.",
+        f"{measured(where)}; word beam search is beside TensorFlow's plain beam search of the same "
+        "width. All on one thread, medians of interleaved runs; ours include making the "
+        "texts. `make peers bench` repeats it.",
     ]
     return "\n".join(out)
-
-
-def _us(microseconds: float) -> str:
-    if microseconds >= 1000:
-        return f"{microseconds / 1000:.1f} ms"
-    return f"{microseconds:.1f} us" if microseconds < 10 else f"{microseconds:.0f} us"
-
-
-def write_readme(text: str) -> None:
-    """Put the table between the README's markers."""
-    path = ROOT / "README.md"
-    readme = path.read_text(encoding="utf-8")
-    head, rest = readme.split(BEGIN)
-    _, tail = rest.split(END)
-    path.write_text(f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}", encoding="utf-8")
 
 
 def main() -> int:
@@ -338,7 +306,7 @@ def main() -> int:
     text = table(result)
     print(text)
     if arguments.readme:
-        write_readme(text)
+        write_readme("speed", text)
     for one in missed:
         print(f"bar missed: {one}", file=sys.stderr)
     return 1 if missed else 0

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from inputs import ROOT, Float32Array, batch_of
+
+import ctckit
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,37 @@ class Timing:
 
     cpu: float
     wall: float
+
+
+def ours(
+    name: str,
+    log_probs: Float32Array,
+    alphabet: ctckit.Alphabet,
+    *,
+    label: str = "ctckit",
+    **options: Any,
+) -> Contestant:
+    """Return a decoder's call over a batch, texts included, long enough to be timed."""
+    decoder = ctckit.load_decoder(name, alphabet, **options)
+    batch = batch_of(log_probs, alphabet)
+    return repeated(label, lambda: decoder.decode_batch(batch, threads=1).texts(), len(batch))
+
+
+def repeated(label: str, call: Callable[[], object], lines: int) -> Contestant:
+    """Return a call that is repeated until it lasts long enough to be timed."""
+    call()
+    start = time.perf_counter()
+    call()
+    took = time.perf_counter() - start
+    return Contestant(label, call, lines, max(1, round(0.02 / max(took, 1e-6))))
+
+
+def grown(contestants: dict[int, Contestant], rounds: int = 7) -> list[dict[str, Any]]:
+    """Return a table of growth: what grew, and the CPU time for one matrix."""
+    timings = interleave(list(contestants.values()), rounds)
+    return [
+        {"value": value, "us": timings[one.name].cpu * 1e6} for value, one in contestants.items()
+    ]
 
 
 def interleave(contestants: list[Contestant], rounds: int) -> dict[str, Timing]:

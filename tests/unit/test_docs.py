@@ -268,8 +268,9 @@ def test_the_api_page_tells_every_error():
     assert sorted(rows) == sorted(errors)
 
 
-def test_the_readme_has_a_place_for_the_speed_table():
+@pytest.mark.parametrize("name", ["speed", "language"])
+def test_the_readme_has_a_place_for_the_tables_of_speed(name):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text.count("<!-- speed:begin -->") == text.count("<!-- speed:end -->") == 1
-    assert text.index("## Speed") < text.index("<!-- speed:begin -->")
-    assert text.index("<!-- speed:begin -->") < text.index("<!-- speed:end -->")
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    assert text.count(begin) == text.count(end) == 1
+    assert text.index("## Speed") < text.index(begin) < text.index(end)
