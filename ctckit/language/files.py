@@ -42,9 +42,9 @@ def read_text(path: Path, name: str) -> str:
 
 
 def read_lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
-    """Return the number and the text of each line that is not empty, stripped.
+    """Return the number and the text of each line that is not blank, without white space after it.
 
     Parameters and errors are those of `read_text`.
     """
     text = read_text(path, name).replace("\r\n", "\n").replace("\r", "\n")
-    return ((i, line.strip()) for i, line in enumerate(text.split("\n"), 1) if line.strip())
+    return ((i, line.rstrip()) for i, line in enumerate(text.split("\n"), 1) if line.strip())

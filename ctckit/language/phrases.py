@@ -60,6 +60,11 @@ def read_phrases(source: Phrases, weight: float) -> dict[str, float]:
 
 def _parsed(line: str, weight: float, where: str) -> tuple[str, Any, str]:
     phrase, tab, value = line.partition("\t")
+    if not phrase.split():
+        raise InvalidValueError(
+            f"hot phrases must have some character, got {line!r} in {where}; write phrase, tab, "
+            "weight"
+        )
     if not tab:
         return phrase, weight, where
     try:
