@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from inputs import ROOT, Lines, load_lines
-from language_entries import LM_WEIGHT, SAME_THRESHOLD, UNKNOWN, WORD_BONUS, Entries, Entry
+from language_entries import LM_WEIGHT, NARROW, SAME_THRESHOLD, UNKNOWN, WORD_BONUS, Entries, Entry
 from language_growth import PHRASES, WEIGHT, growth
 from language_inputs import sentences_of, train, train_characters, without_references
 from report import growth_lines, measured, microseconds, write_readme
@@ -113,7 +113,8 @@ def notes(result: Row) -> list[str]:
     text = f"""
         CPU time for one matrix (C = 80, T = 100), on one thread, texts included, medians of
         interleaved runs; times: how many times as long as `ngrambeamsearch` takes with the same
-        model (with an open vocabulary beside pyctcdecode, which has one), or `beamsearch`. Models
+        model, or `beamsearch`; beside pyctcdecode, which has an open vocabulary and prunes more,
+        with one and beam_threshold {NARROW:g} (unpruned pyctcdecode: without). Models
         are by `ctckit lm train` on the {corpus["sentences"]} sentences of the corpus, which hold
         the lines, so that these CERs are too good for other texts; one is on the
         {corpus["without_references"]} sentences that hold none of them. Lexica are the models'
