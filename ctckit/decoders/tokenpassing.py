@@ -30,8 +30,7 @@ class TokenPassing(Decoder):
         None, help="Characters that words are made of; by default the letters and apostrophe."
     )
     word_separator: str | None = option(
-        None,
-        help="Token read between two words, '' for none; by default the space, if there is one.",
+        " ", help="Token between two words; none where words follow each other directly."
     )
 
     def prepare(self) -> None:
@@ -47,22 +46,18 @@ class TokenPassing(Decoder):
 
     def _checked_separator(self, lexicon: Lexicon) -> int:
         """Return the separator's class, or -1 for none."""
-        token_ids = self.alphabet.token_ids
-        if self.word_separator is None:
-            index = token_ids.get(" ", -1)
-        elif self.word_separator == "":
-            index = -1
-        else:
-            if self.word_separator not in token_ids:
-                raise InvalidValueError(
-                    f"word_separator must be a token of the alphabet, got {self.word_separator!r}; "
-                    "give '' if nothing stands between words"
-                )
-            index = token_ids[self.word_separator]
+        separator = self.word_separator
+        index = -1 if separator is None else self.alphabet.token_ids.get(separator, -1)
+        # An alphabet may lack the space, as long as nobody asks for it.
+        if index < 0 and separator is not None and "word_separator" in self.given_options:
+            raise InvalidValueError(
+                f"word_separator must be one of the alphabet's tokens or None, got {separator!r}; "
+                "give None if words follow each other directly"
+            )
         if index >= 0 and index in lexicon.token[1:]:
             raise InvalidValueError(
-                f"word_separator must be in no word, got {self.alphabet.tokens[index]!r}; "
-                "give another one, or '' for none, or other word_characters"
+                f"word_separator must be in no word, got {separator!r}; give another one, or None, "
+                "or other word_characters"
             )
         return index
 

@@ -14,7 +14,7 @@ def test_line(iam_line, golden):
     corpus = golden / "scheidl" / "line" / "corpus.txt"
     decoder = load_decoder("tokenpassing", iam_line.alphabet, corpus=corpus)
     assert decoder.decode_batch(iam_line).texts() == ["the fake friend of the family fake the"]
-    decoder = load_decoder("tokenpassing", iam_line.alphabet, corpus=corpus, word_separator="")
+    decoder = load_decoder("tokenpassing", iam_line.alphabet, corpus=corpus, word_separator=None)
     assert decoder.decode_batch(iam_line).texts() == ["thefakefriendofthefamilyfakethe"]
 
 
