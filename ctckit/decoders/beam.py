@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ctckit.decoders.base import Decoder
+from ctckit.decoders.columns import fill_columns
 from ctckit.decoders.options import option
 from ctckit.errors import InvalidValueError
 from ctckit.hypotheses import SearchResult
@@ -45,24 +44,15 @@ class BeamDecoder(Decoder):
             it wrote
         longer : how many tokens a text may have more than its matrix has frames
         """
-        lines, frames = len(batch), batch.log_probs.shape[0]
-        token_ids = np.empty((frames + lines * longer) * n_best, dtype=np.int32)
-        token_offsets = np.empty(lines * n_best + 1, dtype=np.int64)
-        hypothesis_offsets = np.empty(lines + 1, dtype=np.int64)
-        scores = np.empty(lines * n_best, dtype=np.float64)
-        written = kernel(
+        return fill_columns(
+            kernel,
+            batch,
+            n_best,
             batch.log_probs,
             batch.offsets,
             self.alphabet.blank,
             self.beam_width,
             n_best,
             *arguments,
-            token_ids,
-            token_offsets,
-            hypothesis_offsets,
-            scores,
-        )
-        found = hypothesis_offsets[-1]
-        return SearchResult(
-            token_ids[:written], token_offsets[: found + 1], hypothesis_offsets, scores[:found]
+            longer=longer,
         )

@@ -23,11 +23,11 @@ class PrefixSearch(Decoder):
     best path's text.
     """
 
-    split_threshold: float = option(
+    split_threshold: float | None = option(
         0.9,
         minimum=0.5,
         maximum=1.0,
-        help="Probability of the blank over which a frame cuts the matrix; 1 cuts nowhere.",
+        help="Probability of the blank over which a frame cuts the matrix; none cuts nowhere.",
     )
     max_prefixes: int = option(
         1000, minimum=1, maximum=1_000_000, help="Prefixes extended in a piece at most."
@@ -41,7 +41,7 @@ class PrefixSearch(Decoder):
 
     def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
         """Return up to `n_best` texts a matrix, best first."""
-        sure = math.log(self.split_threshold) if self.split_threshold < 1 else math.inf
+        sure = math.inf if self.split_threshold is None else math.log(self.split_threshold)
         return fill_columns(
             self._kernel,
             batch,

@@ -30,7 +30,7 @@ class TokenPassing(Decoder):
         None, help="Characters that words are made of; by default the letters and apostrophe."
     )
     word_separator: str | None = option(
-        " ", help="Token read between two words; None where words follow each other directly."
+        " ", help="Token between two words; none where words follow each other directly."
     )
 
     def prepare(self) -> None:
@@ -47,18 +47,17 @@ class TokenPassing(Decoder):
     def _checked_separator(self, lexicon: Lexicon) -> int:
         """Return the separator's class, or -1 for none."""
         separator = self.word_separator
-        if separator is None:
-            return -1
-        index = self.alphabet.token_ids.get(separator, -1)
-        if index < 0 and "word_separator" in self.given_options:  # else there are single words only
+        index = -1 if separator is None else self.alphabet.token_ids.get(separator, -1)
+        # An alphabet may lack the space, as long as nobody asks for it.
+        if index < 0 and separator is not None and "word_separator" in self.given_options:
             raise InvalidValueError(
-                f"word_separator must be a token of the alphabet, got {separator!r}; "
-                "give None if nothing stands between words"
+                f"word_separator must be one of the alphabet's tokens or None, got {separator!r}; "
+                "give None if words follow each other directly"
             )
         if index >= 0 and index in lexicon.token[1:]:
             raise InvalidValueError(
-                f"word_separator must be in no word, got {self.alphabet.tokens[index]!r}; "
-                "give another one, or None, or other word_characters"
+                f"word_separator must be in no word, got {separator!r}; give another one, or None, "
+                "or other word_characters"
             )
         return index
 

@@ -17,7 +17,7 @@ class BKTree:
 
     Parameters
     ----------
-    lexicon : gives the words, V in all
+    lexicon : gives the words, V in all; made without all spellings
 
     Attributes
     ----------
@@ -28,6 +28,10 @@ class BKTree:
     first_child : int32 (V + 1,); the children of node n are ``first_child[n]`` to
         ``first_child[n + 1]``
     edge : int32 (V,); distance of a node's word to its parent's, rising among the children of one
+
+    Raises
+    ------
+    InvalidValueError : words of the lexicon may have several spellings
 
     Examples
     --------

@@ -216,14 +216,18 @@ class Lexicon:
         return self._speller.texts(symbols, offsets_of(np.bincount(words, minlength=stop - start)))
 
     def spellings(self) -> tuple[Int32Array, Int64Array]:
-        """Return the tokens of all words behind one another, and the offsets, V + 1."""
-        lookup = self.alphabet.token_ids
-        if self.alphabet.single_characters:
-            ids = [lookup[one] for word in self.words for one in word]
-            offsets = offsets_of([len(word) for word in self.words])
-            return np.array(ids, dtype=np.int32), offsets
-        spelled = [self.alphabet.encode(word) for word in self.words]
-        return np.concatenate(spelled), offsets_of([len(ids) for ids in spelled])
+        """Return the tokens of all words behind one another, and the offsets, V + 1.
+
+        Raises
+        ------
+        InvalidValueError : a word may have several spellings
+        """
+        if self._speller.in_every_way:
+            raise InvalidValueError(
+                "lexicon must have one spelling a word, got one with all_spellings; make it without"
+            )
+        symbols, offsets, _ = self._speller.symbols(list(self.words))
+        return symbols, offsets
 
     def __repr__(self) -> str:
         return f"Lexicon({len(self)} words, {len(self.nodes) - 1} nodes, {self.lost} lost)"

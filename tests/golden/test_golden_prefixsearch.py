@@ -14,7 +14,7 @@ def test_line(iam_line):
     assert decoder.decode_batch(iam_line).texts() == ["the fak friend of the fomcly hae tC"]
 
 
-@pytest.mark.parametrize("split_threshold", [1, 0.9])
+@pytest.mark.parametrize("split_threshold", [None, 0.9])
 def test_word(iam_word, split_threshold):
     decoder = load_decoder("prefixsearch", iam_word.alphabet, split_threshold=split_threshold)
     assert decoder.decode_batch(iam_word).texts() == ["aircrapt"]
@@ -38,6 +38,6 @@ def test_it_errs_less_than_best_path(lines, synthetic):
 
 def test_cuts_cost_nothing_here(lines):
     """The texts are those of the search of whole matrices, which ends for all of them."""
-    whole = load_decoder("prefixsearch", lines.alphabet, split_threshold=1, max_prefixes=10_000)
+    whole = load_decoder("prefixsearch", lines.alphabet, split_threshold=None, max_prefixes=10_000)
     cut = load_decoder("prefixsearch", lines.alphabet)
     assert cut.decode_batch(lines).texts() == whole.decode_batch(lines).texts()

@@ -36,7 +36,7 @@ def compare_with_every_path(rng, classes, blank, count, largest, n_best=10):
     most = int(math.log(largest, classes) + 1e-9) if classes > 1 else 12
     batch = make_batch(rng, classes, blank, count, most)
     decoder = load_decoder(
-        "prefixsearch", batch.alphabet, split_threshold=1, max_prefixes=1_000_000
+        "prefixsearch", batch.alphabet, split_threshold=None, max_prefixes=1_000_000
     )
     for matrix, found in zip(batch, decoder.decode_batch(batch, n_best=n_best), strict=True):
         probs = text_probs(matrix, blank)
@@ -118,13 +118,13 @@ def test_a_cut_may_cost_the_likeliest_text():
     alphabet = Alphabet("ab-", 2)
     probs = [[0.4, 0, 0.6], [0.4, 0, 0.6], [0, 0, 1], [0.4, 0, 0.6], [0.4, 0, 0.6]]
     batch = MatrixBatch.from_probs([np.array(probs)], alphabet)
-    for threshold, text, prob in ((1, "a", 2 * 0.64 * 0.36), (0.999, "aa", 0.64**2)):
+    for threshold, text, prob in ((None, "a", 2 * 0.64 * 0.36), (0.999, "aa", 0.64**2)):
         decoder = load_decoder("prefixsearch", alphabet, split_threshold=threshold)
         best = decoder.decode_batch(batch)[0][0]
         assert (best.text, math.exp(best.score)) == (text, pytest.approx(prob))
 
 
-@pytest.mark.parametrize("split_threshold", [1, 0.9])
+@pytest.mark.parametrize("split_threshold", [None, 0.9])
 def test_a_bound_leaves_what_was_found(lines, split_threshold):
     """No less likely than the best path's text, whatever n_best is, and no worse with more."""
     flat = MatrixBatch.from_logits(
@@ -140,13 +140,13 @@ def test_a_bound_leaves_what_was_found(lines, split_threshold):
         assert (found.log_probs >= before - 1e-9).all()
         several = decoder.decode_batch(flat, n_best=5)
         assert [line[0] for line in several] == [line[0] for line in found]
-        before = found.log_probs if split_threshold == 1 else before
+        before = found.log_probs if split_threshold is None else before
     assert found.log_probs.sum() > best_paths.sum() + 0.4
 
 
 def test_golden_lines_agree_with_a_wide_beam(lines):
     """The search ends, and proves what the beam could only hope for."""
-    decoder = load_decoder("prefixsearch", lines.alphabet, split_threshold=1, max_prefixes=9999)
+    decoder = load_decoder("prefixsearch", lines.alphabet, split_threshold=None, max_prefixes=9999)
     beam = load_decoder("beamsearch", lines.alphabet, beam_width=100).decode_batch(lines)
     for (one,), (other,) in zip(decoder.decode_batch(lines), beam, strict=True):
         assert one.text == other.text
@@ -193,7 +193,7 @@ def test_long_lines(long_line):
     ("options", "message"),
     [
         ({"max_prefixes": 0}, "max_prefixes must be an integer from 1 to 1e.06, got 0; it is: P"),
-        ({"split_threshold": 0.4}, "split_threshold must be a finite number from 0.5 to 1, got 0"),
+        ({"split_threshold": 0.4}, "split_threshold must be a finite number from 0.5 to 1 or None"),
         ({"split_threshold": 1.1}, "split_threshold must be .*, got 1.1; it is: Probability of"),
         ({"split_threshold": "0.9"}, "split_threshold must be .*, got '0.9'"),
     ],

@@ -19,7 +19,8 @@ CORPUS = "a ab ba abba cab, bad; a'b dé éa ad"
 NO_TIES = ("flat", "peaked", "path")
 LETTERS = alphabets(min_size=2).filter(lambda alphabet: "a" in alphabet.token_ids)
 WITH_CORPUS = ["lexiconsearch", "tokenpassing", "wordbeamsearch"]
-NAMES = ["bestpath", "beamsearch", "prefixsearch", *WITH_CORPUS, "unseparated"]
+BEAMS = ["beamsearch", "wordbeamsearch", "unseparated"]
+NAMES = ["bestpath", "prefixsearch", "lexiconsearch", "tokenpassing", *BEAMS]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def permuted(batch, order):
     return MatrixBatch.from_log_probs([matrix[:, order] for matrix in batch], alphabet)
 
 
-@pytest.mark.parametrize("name", NAMES[1:])
+@pytest.mark.parametrize("name", BEAMS)
 @given(batch=batches(alphabet=LETTERS), width=st.integers(1, 12), data=st.data())
 def test_n_best_is_sorted_and_unique(load, name, batch, width, data):
     n_best = data.draw(st.integers(1, width))
@@ -120,7 +121,7 @@ def test_frames_of_certain_blank_at_either_end_change_nothing(load, name, batch,
 @pytest.mark.parametrize("name", NAMES)
 @given(batch=batches(alphabet=LETTERS), data=st.data())
 def test_neither_batch_nor_order_nor_threads_matter(load, name, batch, data):
-    few = dict.fromkeys(["beamsearch", "wordbeamsearch", "unseparated"], "beam_width")
+    few = dict.fromkeys(BEAMS, "beam_width")
     few["prefixsearch"] = "max_prefixes"
     decoder = load(name, batch.alphabet, **({few[name]: 4} if name in few else {}))
     whole = decoder.decode_batch(batch, n_best=3, threads=1)
@@ -135,7 +136,7 @@ def test_neither_batch_nor_order_nor_threads_matter(load, name, batch, data):
         assert list(mixed) == [whole[i] for i in order]
 
 
-@pytest.mark.parametrize("name", NAMES[1:])
+@pytest.mark.parametrize("name", BEAMS)
 @given(batch=batches(alphabet=LETTERS), width=st.integers(4, 9))
 def test_a_longer_list_begins_with_the_shorter(load, name, batch, width):
     decoder = load(name, batch.alphabet, beam_width=width)
@@ -145,7 +146,7 @@ def test_a_longer_list_begins_with_the_shorter(load, name, batch, width):
         assert list(found) == [line[:n_best] for line in longest]
 
 
-@pytest.mark.parametrize("name", NAMES[2:])
+@pytest.mark.parametrize("name", BEAMS[1:])
 @pytest.mark.parametrize("mode", ["NGrams", "NGramsForecast"])
 @settings(max_examples=25)
 @given(batch=batches(alphabet=LETTERS), width=st.integers(1, 6))

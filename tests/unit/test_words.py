@@ -53,7 +53,7 @@ def test_an_alphabet_that_spells_no_word(load, name):
     with pytest.raises(InvalidValueError, match="word_characters must be given, since the alphabe"):
         load(name, alphabet=Alphabet("12-", 2))
     with pytest.raises(
-        InvalidValueError, match="lexicon must hold some word that the alphabet can spell, got none"
+        InvalidValueError, match="lexicon must hold some word that the alphabet can spe"
     ):
         load(name, "a b", Alphabet(["ab", "-"], 1))
 
@@ -66,12 +66,10 @@ def test_tolerance_must_be_a_distance(load, tolerance):
 
 def test_the_separator_must_be_a_token_between_words(load):
     with pytest.raises(
-        InvalidValueError, match="word_separator must be a token of the alphabet, g"
+        InvalidValueError, match="word_separator must be one of the alphabet's tokens or N"
     ):
         load("tokenpassing", word_separator=", ")
-    with pytest.raises(
-        InvalidValueError, match=r"word_separator must be a token .* got '-'; give None"
-    ):
+    with pytest.raises(InvalidValueError, match="tokens or None, got '-'; give None if words"):
         load("tokenpassing", word_separator="-")  # the blank
     with pytest.raises(InvalidValueError, match="word_separator must be in no word, got 'b'; give"):
         load("tokenpassing", word_separator="b")
