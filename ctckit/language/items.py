@@ -38,7 +38,7 @@ def read_item_lexicons(source: Items) -> dict[str, list[str]]:
                 f"{_NAME} must have strings as ids, got {name!r} in {where}; write {_EXAMPLE}"
             )
         sound = isinstance(words, Collection) and not isinstance(words, (str, bytes))
-        if not sound or not words or not all(isinstance(word, str) for word in words):
+        if not sound or not len(words) or not all(isinstance(word, str) for word in words):
             raise InvalidValueError(
                 f"{_NAME} must hold a list of words for each id, got {words!r} in {where}; "
                 f"write {_EXAMPLE}"
