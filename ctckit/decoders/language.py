@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,13 +78,15 @@ class WordSearch:
         rules: WordRules,
         tables: LanguageTables | None = None,
         phrases: HotPhrases | None = None,
+        classes: ClassKinds | None = None,
     ) -> None:
         from ctckit.kernels.ngrambeamsearch import ngram_beam_search
 
         self._kernel = ngram_beam_search
         self._longest = lexicon.longest
         self._order = 1 if tables is None else tables.order
-        kinds, after, begin = _classes(alphabet, lexicon, rules)
+        classes = ClassKinds.of(alphabet, rules) if classes is None else classes
+        kinds, after, begin = classes.with_lexicon(lexicon, len(alphabet), rules.open_vocabulary)
         spells_apart = bool(((kinds & (SPELLS | SEPARATES)) == SPELLS | SEPARATES).any())
         ambiguous = not rules.one_reading and (rules.separator is None or spells_apart)
         words = np.zeros(0, dtype=np.int64)
@@ -142,31 +145,64 @@ MOST_KEPT = 512
 """Classes up to which the probabilities of all next tokens are kept for some contexts."""
 
 
-def _classes(
-    alphabet: Alphabet, lexicon: Lexicon, rules: WordRules
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return of each class its bits, the node after it between words, and the word it begins."""
-    kinds = np.zeros(len(alphabet), dtype=np.uint8)
-    after, begin = (np.full(len(alphabet), -1, dtype=np.int64) for _ in range(2))
-    characters = set(rules.word_characters)
-    anywhere = len(lexicon.nodes) - 1 if rules.open_vocabulary else -1
-    used = np.unique(lexicon.arc_token[1:] if not len(lexicon.arc_target) else lexicon.arc_token)
-    kinds[used[used < len(alphabet)]] = SPELLS
-    for token, index in alphabet.token_ids.items():
-        rest = token
-        if rules.separator and token != rules.separator:
-            rest = token.removeprefix(rules.separator)
-        if not characters & set(rest):
-            kinds[index] |= SEPARATES
-            if token not in lexicon:
-                after[index] = 0
-        elif rest != token:
-            after[index] = _node(lexicon, rest, anywhere)
-        elif rules.open_vocabulary:
-            kinds[index] |= OPEN
-        if rest == token:
-            begin[index] = _node(lexicon, token, anywhere if kinds[index] & OPEN else -1)
-    return kinds, after, begin
+@dataclass(frozen=True)
+class ClassKinds:
+    """What an alphabet's tokens are to words, whichever the lexicon has.
+
+    Attributes
+    ----------
+    classes : int64; those of the tokens, in the order of the other columns
+    tokens : the tokens
+    rests : the tokens without the mark that begins words
+    marked : bool; whether they have it
+    separates : bool; whether nothing of the rest is a word character
+    """
+
+    classes: npt.NDArray[np.int64]
+    tokens: list[str]
+    rests: list[str]
+    marked: npt.NDArray[np.bool_]
+    separates: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, alphabet: Alphabet, rules: WordRules) -> ClassKinds:
+        """Find out of an alphabet."""
+        tokens = list(alphabet.token_ids)
+        characters = set(rules.word_characters)
+        mark = rules.separator or ""
+        rests = [one if one == mark else one.removeprefix(mark) for one in tokens]
+        return cls(
+            np.fromiter(alphabet.token_ids.values(), dtype=np.int64, count=len(tokens)),
+            tokens,
+            rests,
+            np.array([one != rest for one, rest in zip(tokens, rests, strict=True)], dtype=bool),
+            np.array([characters.isdisjoint(rest) for rest in rests], dtype=bool),
+        )
+
+    def with_lexicon(
+        self, lexicon: Lexicon, size: int, open_words: bool
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return of each class its bits, the node after it between words, and the word it begins.
+
+        size : how many classes there are
+        """
+        kinds = np.zeros(size, dtype=np.uint8)
+        after, begin = (np.full(size, -1, dtype=np.int64) for _ in range(2))
+        # Without arcs of their own nodes have the numbers of those to them, and the root has none.
+        used = lexicon.arc_token if len(lexicon.arc_target) else lexicon.arc_token[1:]
+        kinds[used] = SPELLS
+        anywhere = len(lexicon.nodes) - 1 if open_words else -1
+        inside = ~self.separates & ~self.marked
+        kinds[self.classes[self.separates]] |= SEPARATES
+        if open_words:
+            kinds[self.classes[inside]] |= OPEN
+        node = _live_nodes(lexicon, self.rests)
+        to = np.where(self.separates | (node >= 0), node, anywhere)
+        begin[self.classes] = np.where(self.marked, -1, to)
+        is_word = lexicon.numbers(self.tokens) >= 0
+        between = np.where(self.marked, to, -1)
+        after[self.classes] = np.where(self.separates, np.where(is_word, -1, 0), between)
+        return kinds, after, begin
 
 
 def _word_of_class(
@@ -175,17 +211,17 @@ def _word_of_class(
     """Return the tables' number of each token, which is a word of the lexicon."""
     known_before, known = tables.columns[-2:]
     words = np.full(len(alphabet), tables.unknown, dtype=np.int64)
-    for token, index in alphabet.token_ids.items():
-        number = lexicon.number(token)
+    for index, number in zip(
+        alphabet.token_ids.values(), lexicon.numbers(alphabet.token_ids), strict=True
+    ):
         if known_before[number + 1] > known_before[number]:
             words[index] = known[known_before[number]]
     return words
 
 
-def _node(lexicon: Lexicon, text: str, otherwise: int) -> int:
-    """Return the node that a text leads to, `otherwise` if no word can be ended after it."""
-    node = lexicon.node_of(text)
-    if node is None:
-        return otherwise
-    packed, following = lexicon.nodes[node : node + 2, 1].tolist()
-    return node if packed & 1 or following >> 32 > packed >> 32 else otherwise
+def _live_nodes(lexicon: Lexicon, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the node that each text leads to, -1 if no word can be ended after it."""
+    nodes = lexicon.nodes_of(texts)
+    packed, following = lexicon.nodes[nodes, 1], lexicon.nodes[nodes + 1, 1]
+    live = (nodes >= 0) & ((packed & 1 == 1) | (following >> 32 > packed >> 32))
+    return np.where(live, nodes, -1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ctckit.decoders.beam import BeamDecoder
-from ctckit.decoders.language import PARTS, WordRules, WordSearch
+from ctckit.decoders.language import PARTS, ClassKinds, WordRules, WordSearch
 from ctckit.decoders.options import option
 from ctckit.errors import InvalidValueError, warn_user
 from ctckit.hypotheses import SearchResult
@@ -106,6 +106,7 @@ class NGramBeamSearch(BeamDecoder):
             beam_threshold=self.beam_threshold,
         )
         self._automaton = automaton
+        self._classes = ClassKinds.of(self.alphabet, self._rules)
         base = self._base_words(model)
         self._everything = self._all_words(base)
         # A weight of 0 takes the model out, even where it says -inf.
@@ -137,7 +138,9 @@ class NGramBeamSearch(BeamDecoder):
         tables = self._tables
         if tables is not None and lexicon is not self._everything:
             tables = tables.seen_by(self._everything.numbers(lexicon.words))
-        return WordSearch(self.alphabet, lexicon, self._rules, tables, self._automaton)
+        return WordSearch(
+            self.alphabet, lexicon, self._rules, tables, self._automaton, self._classes
+        )
 
     def _checked_word_characters(self) -> str:
         known = set("".join(self.alphabet.token_ids))

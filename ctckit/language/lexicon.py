@@ -169,7 +169,7 @@ class Lexicon:
         """Return many words' positions in `words`, -1 for those that are not there."""
         parts = [np.zeros(0, dtype=np.int64)]
         for part in _in_parts(words):
-            node = self._nodes_of(part)
+            node = self.nodes_of(part)
             packed = self.nodes[node, 1]
             is_word = (node > 0) & (packed & 1 == 1)
             parts.append(np.where(is_word, (packed & 0xFFFFFFFF) >> 1, -1))
@@ -180,10 +180,11 @@ class Lexicon:
 
         Texts are spelled as words are: by the longest token first, unless with all spellings.
         """
-        node = int(self._nodes_of([text])[0])
+        node = int(self.nodes_of([text])[0])
         return node if node >= 0 else None
 
-    def _nodes_of(self, texts: Sequence[str]) -> Int64Array:
+    def nodes_of(self, texts: Sequence[str]) -> Int64Array:
+        """Return the nodes that many texts lead to, -1 where no word begins like one."""
         from ctckit.kernels.lexicon import find_nodes
 
         symbols, offsets, known = self._speller.symbols(texts)
