@@ -45,11 +45,15 @@ class TokenPassing(Decoder):
         self._language = (separator, useful, lexicon.nodes, lexicon.token, *lexicon.spellings())
 
     def _checked_separator(self, lexicon: Lexicon) -> int:
-        """Return the separator's class, or -1 for none."""
+        """Return the separator's class, or what the kernel takes instead."""
+        from ctckit.kernels.tokenpassing import ALONE, DIRECT
+
         separator = self.word_separator
-        index = -1 if separator is None else self.alphabet.token_ids.get(separator, -1)
-        # An alphabet may lack the space, as long as nobody asks for it.
-        if index < 0 and separator is not None and "word_separator" in self.given_options:
+        if separator is None:
+            return DIRECT
+        index = self.alphabet.token_ids.get(separator, ALONE)
+        # An alphabet may lack the space, as long as nobody asks for it: of single words.
+        if index == ALONE and "word_separator" in self.given_options:
             raise InvalidValueError(
                 f"word_separator must be one of the alphabet's tokens or None, got {separator!r}; "
                 "give None if words follow each other directly"

@@ -36,6 +36,8 @@ LAST_CUT = -1000.0
 """What a token may have lost at first, and at last, before nothing is dropped."""
 LETTER, BLANK = range(2)
 """The two tokens of a node, by what they end in."""
+DIRECT, ALONE = -1, -2
+"""Instead of a separator: words that follow each other directly, and words that none follows."""
 NOWHERE = -1
 """The origin of a token in the first word."""
 
@@ -73,7 +75,7 @@ def _root_tokens(emit, blank, separator, score, origin, end, end_origin, out, ou
         out[BLANK] = (score[LETTER] if behind else score[BLANK]) + emit[blank]
         out_origin[BLANK] = origin[LETTER] if behind else origin[BLANK]
     else:  # in a blank behind a word
-        at_end = end > score[BLANK]
+        at_end = separator == DIRECT and end > score[BLANK]
         out[LETTER] = -np.inf
         out_origin[LETTER] = NOWHERE
         out[BLANK] = (end if at_end else score[BLANK]) + emit[blank]
@@ -86,8 +88,8 @@ def _pass_tokens(
 ):
     """Pass tokens through all frames; returns what the best one lost at the end of a word.
 
-    separator: -1 for none; held, score, origin (2, M + 1, ...): the nodes that hold tokens now
-    and next, and their tokens; scratch. end_nodes, end_origins (2 * T + 1): the words that ended:
+    separator: or `DIRECT` or `ALONE`; held, score, origin (2, M + 1, ...): the nodes that hold
+    tokens now and next, and their tokens; scratch. end_nodes, end_origins (2 * T + 1): the words that ended:
     the best after each frame; without a separator, in its last letter, and also the best that
     ends in another one; at 2 * T the best after the last frame. Out: their nodes, and the places
     of the words before.
@@ -153,7 +155,7 @@ def _pass_tokens(
                 repeats = parent > 0 and token[held[now, parent]] == letter
                 if score[now, parent, LETTER] > at_letter and not repeats:
                     at_letter, from_letter = score[now, parent, LETTER], origin[now, parent, LETTER]
-                if parent == 0 and separator < 0:
+                if parent == 0 and separator == DIRECT:
                     if best_before > at_letter and letter_before != letter:
                         at_letter, from_letter = best_before, end_before
                     if second_before > at_letter and second_letter_before != letter:
@@ -255,8 +257,8 @@ def token_passing(
 ):
     """Write the words of the likeliest path of each matrix; returns the number of tokens written.
 
-    log_probs (sum of T, C), offsets (N + 1); separator: the token between two words, -1 for none;
-    useful: the classes that words, separator and blank use; nodes (M + 1, 2), token (M): a
+    log_probs (sum of T, C), offsets (N + 1); separator: the token between two words, or `DIRECT`
+    or `ALONE`; useful: the classes that words, separator and blank use; nodes (M + 1, 2), token (M): a
     lexicon's trie; spelling, starts (V + 1): its words' tokens; token_ids (sum of T),
     token_offsets (N + 1), scores (N): out. Where no path spells a word the text is empty.
     """

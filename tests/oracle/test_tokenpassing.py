@@ -12,12 +12,17 @@ from ctckit import Alphabet, MatrixBatch, load_decoder
 from ctckit.testing.oracles import path_log_probs, token_passing
 
 TIE = 1e-9
+ALONE = "alone"
+"""In place of a separator: texts are single words."""
+MODES = pytest.mark.parametrize("mode", ["separator", "direct", ALONE])
 
 
 def spells_words(text, words, separator):
     """Return whether a text is one of the words or several, the separator between two."""
     if text in words:
         return True
+    if separator == ALONE:
+        return False
     for length in range(1, len(text)):
         if text[:length] in words:
             rest = text[length:]
@@ -51,23 +56,22 @@ def decode(path, matrices, alphabet, words, separator):
     corpus = ["".join(alphabet.tokens[i] for i in word) for word in sorted(words)]
     path.write_text("\n".join(corpus), encoding="utf-8")
     letters = "".join(sorted(set("".join(corpus))))
-    decoder = load_decoder(
-        "tokenpassing",
-        alphabet,
-        corpus=path,
-        word_characters=letters,
-        word_separator=None if separator is None else alphabet.tokens[separator],
-    )
+    options = {"corpus": path, "word_characters": letters}
+    if separator != ALONE:  # else the default, which the alphabet lacks
+        options["word_separator"] = None if separator is None else alphabet.tokens[separator]
+    decoder = load_decoder("tokenpassing", alphabet, **options)
     batch = MatrixBatch.from_logits(matrices, alphabet)
     return batch, [line[0] for line in decoder.decode_batch(batch)]
 
 
-def compare_with_every_path(path, rng, classes, with_separator, count, most):
+def compare_with_every_path(path, rng, classes, mode, count, most):
     """Decode random matrices of up to `most` frames; return how many hold a word."""
     blank = int(rng.integers(classes))
     alphabet = Alphabet([chr(97 + c) for c in range(classes)], blank)
     others = [c for c in range(classes) if c != blank]
-    separator = others.pop(int(rng.integers(len(others)))) if with_separator else None
+    separator = ALONE if mode == ALONE else None
+    if mode == "separator":
+        separator = others.pop(int(rng.integers(len(others))))
     words = random_words(rng, others, 3, 4)
     scales = rng.choice([0.1, 1, 4, 30, 600], size=count)
     matrices = [random_matrix(rng, rng.integers(0, most + 1), classes, one) for one in scales]
@@ -89,22 +93,22 @@ def compare_with_every_path(path, rng, classes, with_separator, count, most):
     return held
 
 
-@pytest.mark.parametrize("with_separator", [False, True])
+@MODES
 @pytest.mark.parametrize(("classes", "most"), [(3, 8), (4, 6), (5, 5)])
-def test_tiny_matrices(tmp_path, classes, most, with_separator):
-    rng = np.random.default_rng([classes, with_separator])
+def test_tiny_matrices(tmp_path, classes, most, mode):
+    rng = np.random.default_rng([classes, len(mode)])
     held = [
-        compare_with_every_path(tmp_path / "corpus", rng, classes, with_separator, 20, most)
+        compare_with_every_path(tmp_path / "corpus", rng, classes, mode, 20, most)
         for _ in range(20)
     ]
     assert sum(held) > 200
 
 
 @pytest.mark.nojit
-@pytest.mark.parametrize("with_separator", [False, True])
-def test_a_few_tiny_matrices(tmp_path, with_separator):
+@MODES
+def test_a_few_tiny_matrices(tmp_path, mode):
     rng = np.random.default_rng(6)
-    assert compare_with_every_path(tmp_path / "corpus", rng, 4, with_separator, 12, 4) > 1
+    assert compare_with_every_path(tmp_path / "corpus", rng, 4, mode, 12, 4) > 1
 
 
 def test_a_word_may_follow_the_second_best(tmp_path):

@@ -88,7 +88,8 @@ def test_separators(load):
     assert read(load("tokenpassing"), "a- -ab") == "a ab"
     assert read(load("tokenpassing", word_separator="|"), "a||ab-") == "a|ab"
     assert read(load("tokenpassing", word_separator=None), "ab-a") == "aba"
-    assert read(load("tokenpassing", alphabet=Alphabet("ab-", 2)), "ab-a") == "aba"
+    assert read(load("tokenpassing", alphabet=Alphabet("ab-", 2)), "ab-") == "ab"
+    assert read(load("tokenpassing", alphabet=Alphabet("ab-", 2)), "ab-a") == ""  # two words
     assert read(load("tokenpassing"), "ab-a") == ""  # no separator to be read
     assert read(load("tokenpassing"), "a  ") == ""  # no word after it
 
