@@ -75,7 +75,7 @@ def test_the_decoder_and_its_options(invoke, words, folder):
     assert result.exit_code == 2
     assert result.stderr == (
         "ctckit: error: option must be one of ctckit read's, got '--beam-width'; it is an option "
-        "of --decoder beamsearch or --decoder wordbeamsearch\n"
+        "of --decoder beamsearch or --decoder ngrambeamsearch or --decoder wordbeamsearch\n"
     )
     result = invoke("read", *arguments, "--decoder", "wordbeamsearch", "--corpus", "none.txt")
     assert result.exit_code == 1
