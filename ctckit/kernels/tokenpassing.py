@@ -89,10 +89,10 @@ def _pass_tokens(
     """Pass tokens through all frames; returns what the best one lost at the end of a word.
 
     separator: or `DIRECT` or `ALONE`; held, score, origin (2, M + 1, ...): the nodes that hold
-    tokens now and next, and their tokens; scratch. end_nodes, end_origins (2 * T + 1): the words that ended:
-    the best after each frame; without a separator, in its last letter, and also the best that
-    ends in another one; at 2 * T the best after the last frame. Out: their nodes, and the places
-    of the words before.
+    tokens now and next, and their tokens; scratch. end_nodes, end_origins (2 * T + 1): the words
+    that ended: the best after each frame; without a separator, in its last letter, and also the
+    best that ends in another one; at 2 * T the best after the last frame. Out: their nodes, and the
+    places of the words before.
     """
     far = np.int64(nodes.shape[0])
     size = np.int64(1)
@@ -258,8 +258,8 @@ def token_passing(
     """Write the words of the likeliest path of each matrix; returns the number of tokens written.
 
     log_probs (sum of T, C), offsets (N + 1); separator: the token between two words, or `DIRECT`
-    or `ALONE`; useful: the classes that words, separator and blank use; nodes (M + 1, 2), token (M): a
-    lexicon's trie; spelling, starts (V + 1): its words' tokens; token_ids (sum of T),
+    or `ALONE`; useful: the classes that words, separator and blank use; nodes (M + 1, 2), token
+    (M): a lexicon's trie; spelling, starts (V + 1): its words' tokens; token_ids (sum of T),
     token_offsets (N + 1), scores (N): out. Where no path spells a word the text is empty.
     """
     longest = np.int64(0)
