@@ -566,7 +566,7 @@ def ngram_beam_search(
                         lm = sums[parent, LM]
                         at = at_node[j]
                         if code & 3 != INSIDE and at != 0:  # this ends a word
-                            lm = slots[j, ENDED_LM]
+                            lm += slots[j, ENDED_LM]
                             words += np.uint32(1)
                             if at == off or is_word(nodes[at, PACKED]) == 0:
                                 unknowns += np.uint32(1)

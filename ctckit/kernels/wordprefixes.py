@@ -28,7 +28,7 @@ LM, AHEAD, EARNED = range(3)
 GAIN, GAIN_INSIDE, GAIN_AFTER, BASE, ENDED, ENDED_LM = range(6)
 """Columns of the survivors' table: the gain; bounds of the continuations'; the gain of the finished
 words, also with the open one ended, both with the most that phrases can give one token further;
-the sum of log-probabilities with the open one ended."""
+the log-probability of the open one."""
 SLACK = 1e-6
 """Added to bounds of gains, for what rounding may add."""
 PARTS = 4
@@ -117,7 +117,7 @@ def settle(j, prefix, most, table, sums, slots, state, ended_state, lexicon, rul
     gain = base
     inside = base + word_bonus
     ended_state[j] = state[j]
-    slots[j, ENDED_LM] = sums[prefix, LM]
+    slots[j, ENDED_LM] = 0.0
     if node != 0:
         gain += word_bonus + sums[prefix, AHEAD]
         inside = gain
@@ -126,7 +126,7 @@ def settle(j, prefix, most, table, sums, slots, state, ended_state, lexicon, rul
             value, following, unknown = end_word(node, state[j], lexicon, rules, model)
             ended = base + lm_weight * value + word_bonus + (unknown_score if unknown else 0.0)
             ended_state[j] = following
-            slots[j, ENDED_LM] += value
+            slots[j, ENDED_LM] = value
     slots[j, BASE] = base + most
     slots[j, ENDED] = ended + most
     slots[j, GAIN] = gain + boost
