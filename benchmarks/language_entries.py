@@ -144,7 +144,7 @@ class Entries:
             return []
         bonus = WORD_BONUS if lm else 0.0
         search = self.flashlight.word_search(words, lm, LM_WEIGHT, bonus)
-        return _thresholds(search, width, HARD, BARS["flashlight-text"])
+        return _thresholds(search, width, HARD, None if lm else BARS["flashlight-text"])
 
 
 def _thresholds(

@@ -65,7 +65,7 @@ class Decoder(abc.ABC):
             )
         self.alphabet = alphabet
         self.label = type(self).__name__
-        values = checked_options(self.label, self.options, options)
+        values = checked_options(self.label, self.options, options, self.at_least_one)
         self.given_options = {name: values[name] for name in options}
         for name, value in values.items():
             setattr(self, name, value)

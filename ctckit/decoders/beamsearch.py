@@ -35,7 +35,7 @@ class BeamSearch(BeamDecoder):
     lm_weight: float = option(0.5, minimum=0.0, help="Of the model's log-probabilities.")
     token_bonus: float = option(0.0, help="Added for each token.")
     beam_threshold: float | None = option(
-        7.0,
+        10.0,
         minimum=0.0,
         help="With lm or token_bonus: prefixes whose score is this far below the best one's are "
         "dropped.",

@@ -75,7 +75,7 @@ class NGramBeamSearch(BeamDecoder):
     )
 
     beam_threshold: float | None = option(
-        7.0, minimum=0.0, help="Prefixes whose score is this far below the best one's are dropped."
+        10.0, minimum=0.0, help="Prefixes whose score is this far below the best one's are dropped."
     )
 
     def prepare(self) -> None:
