@@ -18,6 +18,10 @@ from ctckit.hypotheses import DecodedBatch, SearchResult
 from ctckit.matrices import MatrixBatch, check_same_alphabet
 from ctckit.parallel import count_threads, map_in_threads, split
 
+CONTRACT_VERSION = 1
+"""Of the contract between ctckit and decoders that `Decoder` states; a change that can break a
+decoder raises it."""
+
 
 class Decoder(abc.ABC):
     """Base of every decoder. Its docstring's first line is the decoder's description.
@@ -46,11 +50,21 @@ class Decoder(abc.ABC):
     InvalidValueError : a value that an option does not allow
     """
 
+    contract: ClassVar[int] = 1
+    """The contract's version that the decoder was written for; 1 where it does not say."""
     options: ClassVar[dict[str, Option]] = {}
     at_least_one: ClassVar[tuple[str, ...]] = ()
     """Names of options, each of which may be left out, but not all of them."""
     score_parts: tuple[str, ...] = ()
     """Names of what the scores are the sums of, if the decoder tells; `prepare` may set it."""
+    scores_are_log_probs: ClassVar[bool] = False
+    """Whether scores are log-probabilities of the texts: at most ``log_prob``, less where the
+    search missed alignments."""
+    exhaustive: ClassVar[Mapping[str, Any] | None] = None
+    """Options with which a tiny matrix is searched in full: the likeliest of all texts are found,
+    all their alignments summed. None: the decoder does not claim that."""
+    known_failings: ClassVar[Mapping[str, str]] = {}
+    """Checks of `ctckit.testing` that the decoder is known to fail, and why, in one clause each."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

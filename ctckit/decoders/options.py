@@ -29,6 +29,7 @@ REQUIRED = _Required()
 RESERVED = frozenset(
     {"alphabet", "check_n_best", "decode_batch", "given_options", "label", "options", "prepare"}
     | {"search", "help", "n_best", "threads", "at_least_one", "score_parts"}
+    | {"contract", "scores_are_log_probs", "exhaustive", "known_failings"}
 )
 """Names that an option cannot have."""
 
