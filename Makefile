@@ -21,9 +21,10 @@ setup: $(READY)
 $(READY): $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --group dev \
+	$(BIN)/python -m pip install --quiet --group dev --group docs \
 		--editable '.[images,onnx,plots]' '$(TENSORFLOW)' \
 		--editable plugins/ctcwordbeamsearch --editable plugins/template
+	$(BIN)/python -m pip install --quiet --no-deps pyctcdecode  # says NumPy 1, runs with 2
 	touch $@
 
 test: setup nojit

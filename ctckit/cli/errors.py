@@ -60,9 +60,16 @@ def say(message: str) -> None:
 @contextmanager
 def say_warnings() -> Iterator[None]:
     """Turn ctckit's warnings into lines on stderr."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CtckitWarning)
-        yield
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", CtckitWarning)
+            yield
+    finally:  # what was warned of may be why there is an error
+        _say_caught(caught)
+
+
+def _say_caught(caught: list[warnings.WarningMessage]) -> None:
     for warning in caught:
         if issubclass(warning.category, CtckitWarning):
             say(f"warning: {warning.message}")

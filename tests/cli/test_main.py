@@ -15,7 +15,9 @@ from importlib import import_module
 import pytest
 
 import ctckit as package
+from ctckit.cli.errors import say_warnings
 from ctckit.cli.group import COMMANDS, cli
+from ctckit.errors import CtckitError, warn_user
 
 SLOW = {"numba", "llvmlite", "pandas", "pyarrow", "tensorflow", "keras"}
 LOADED = """
@@ -357,3 +359,13 @@ def test_an_empty_path_is_refused(invoke):
         result = invoke(*arguments)
         assert result.exit_code == 2
         assert "must be a path, got ''; write . for the current folder" in result.stderr
+
+
+def test_what_was_warned_of_is_said_before_an_error(capsys):
+    def fail():
+        warn_user("half of it is missing")
+        raise CtckitError("it must be whole")
+
+    with pytest.raises(CtckitError), say_warnings():
+        fail()
+    assert capsys.readouterr().err == "ctckit: warning: half of it is missing\n"
