@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ctckit.alphabet import Alphabet
-    from ctckit.decoders.base import Decoder
+    from ctckit.decoders.base import CONTRACT_VERSION, Decoder
     from ctckit.decoders.beam import BeamDecoder
+    from ctckit.decoders.function import decoder
     from ctckit.decoders.options import REQUIRED, option
     from ctckit.dumps import open_dump, write_dump
     from ctckit.errors import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CONTRACT_VERSION",
     "REQUIRED",
     "Alphabet",
     "AlphabetMismatchError",
@@ -54,6 +56,7 @@ __all__ = [
     "PluginError",
     "SearchResult",
     "__version__",
+    "decoder",
     "list_decoders",
     "load_decoder",
     "open_dump",
@@ -64,8 +67,10 @@ __all__ = [
 
 _HOMES = {
     "Alphabet": "ctckit.alphabet",
+    "CONTRACT_VERSION": "ctckit.decoders.base",
     "Decoder": "ctckit.decoders.base",
     "BeamDecoder": "ctckit.decoders.beam",
+    "decoder": "ctckit.decoders.function",
     "REQUIRED": "ctckit.decoders.options",
     "option": "ctckit.decoders.options",
     "open_dump": "ctckit.dumps",

@@ -163,6 +163,16 @@ class Alphabet:
         ------
         InvalidValueError : a character that no token covers
         """
+        ids, end = self.spelled(text)
+        if end < len(text):
+            raise InvalidValueError(
+                f"text must be spelled in the alphabet, got {text[end]!r} at position "
+                f"{end} of {text!r}; add the character to the alphabet or drop it"
+            )
+        return np.array(ids, dtype=np.int32)
+
+    def spelled(self, text: str) -> tuple[list[int], int]:
+        """Return the token ids of the start of `text` that tokens cover, and where it ends."""
         ids: list[int] = []
         lookup = self.token_ids
         position = 0
@@ -174,11 +184,8 @@ class Alphabet:
                     position += length
                     break
             else:
-                raise InvalidValueError(
-                    f"text must be spelled in the alphabet, got {text[position]!r} at position "
-                    f"{position} of {text!r}; add the character to the alphabet or drop it"
-                )
-        return np.array(ids, dtype=np.int32)
+                break
+        return ids, position
 
     def decode(self, token_ids: Iterable[int]) -> str:
         """Return the text of token ids (0 to C - 1, no blanks).

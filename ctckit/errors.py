@@ -56,3 +56,12 @@ def did_you_mean(value: str, known: Iterable[str]) -> str:
     """Return ``" did you mean 'x'?"`` for the closest of `known`, or an empty string."""
     close = difflib.get_close_matches(value, list(known), n=1)
     return f" did you mean {close[0]!r}?" if close else ""
+
+
+def described(error: BaseException) -> str:
+    """Return the error's type and message, which may be empty or fail."""
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

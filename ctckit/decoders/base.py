@@ -8,12 +8,10 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
-import numpy as np
-import numpy.typing as npt
-
 from ctckit.alphabet import Alphabet
+from ctckit.decoders.calling import search_chunk
 from ctckit.decoders.options import Option, checked_options, declared_options
-from ctckit.errors import CtckitError, InvalidValueError, PluginError
+from ctckit.errors import CtckitError, InvalidValueError, PluginError, described
 from ctckit.hypotheses import DecodedBatch, SearchResult
 from ctckit.matrices import MatrixBatch, check_same_alphabet
 from ctckit.parallel import count_threads, map_in_threads, split
@@ -34,10 +32,14 @@ class Decoder(abc.ABC):
         [project.entry-points."ctckit.decoders"]
         mydecoder = "my_package:MyDecoder"
 
+    `ctckit.decoder` makes such a class of a function that reads one matrix.
+
     The base class checks the options and the matrices, cuts a batch into chunks, calls `search`
     for them (from several threads at once, so `search` keeps no state between calls), checks what
-    comes back, and makes texts, log-probabilities and timesteps. A plugin starts no threads and
-    makes no strings.
+    comes back, and makes texts, log-probabilities and timesteps. A plugin starts no threads, makes
+    no strings, and prints nothing to stdout. What `search` raises, and what is impossible about
+    what it returns, becomes an error that names the decoder, its distribution and the matrix; a
+    KeyboardInterrupt it lets pass.
 
     Parameters
     ----------
@@ -51,7 +53,8 @@ class Decoder(abc.ABC):
     """
 
     contract: ClassVar[int] = 1
-    """The contract's version that the decoder was written for; 1 where it does not say."""
+    """The contract's version that the decoder was written for; 1 where it does not say.
+    `load_decoder` refuses others than `CONTRACT_VERSION`."""
     options: ClassVar[dict[str, Option]] = {}
     at_least_one: ClassVar[tuple[str, ...]] = ()
     """Names of options, each of which may be left out, but not all of them."""
@@ -118,6 +121,7 @@ class Decoder(abc.ABC):
         AlphabetMismatchError : `batch` has another alphabet than the decoder
         InvalidValueError : `n_best` or `threads` out of range
         PluginError : the decoder raised an error or returned something impossible
+        CtckitError : the decoder raised that, with a message that names the matrix
         """
         if not isinstance(batch, MatrixBatch):
             raise InvalidValueError(
@@ -129,17 +133,7 @@ class Decoder(abc.ABC):
         workers = count_threads(threads)
 
         def run(bounds: tuple[int, int]) -> SearchResult:
-            chunk = batch[bounds[0] : bounds[1]]
-            try:
-                result = self.search(chunk, n_best)
-            except CtckitError:
-                raise
-            except (Exception, SystemExit) as error:
-                raise PluginError(
-                    f"decoder {self.label} failed on matrices {bounds[0]} to {bounds[1] - 1}: "
-                    f"{type(error).__name__}: {error}"
-                ) from error
-            return self._checked_result(result, chunk, n_best)
+            return search_chunk(self, batch, bounds, n_best)
 
         results = map_in_threads(run, split(batch.offsets, workers), workers)
         return DecodedBatch(batch, SearchResult.concatenate(results), workers)
@@ -154,25 +148,16 @@ class Decoder(abc.ABC):
                 f"n_best must be an integer of at least 1, got {n_best!r}; "
                 "it is how many texts a matrix may get"
             )
-        self.check_n_best(number)
+        try:
+            self.check_n_best(number)
+        except (CtckitError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise PluginError(
+                f"decoder {self.label} must say whether n_best {number} can be had, got "
+                f"{described(error)}; this is a fault of it"
+            ) from error
         return number
-
-    def _checked_result(self, result: Any, batch: MatrixBatch, n_best: int) -> SearchResult:
-        fault = _fault_of(result, batch, n_best, self.score_parts)
-        if fault:
-            raise PluginError(f"decoder {self.label} returned {fault}; this is a fault of it")
-        scores, parts = result.scores, result.parts
-        if parts is not None:
-            parts = {
-                name: np.ascontiguousarray(part, dtype=np.float64) for name, part in parts.items()
-            }
-        return SearchResult(  # the arrays as the kernels take them; no copy where they are so
-            np.ascontiguousarray(result.token_ids, dtype=np.int32),
-            np.ascontiguousarray(result.token_offsets, dtype=np.int64),
-            np.ascontiguousarray(result.hypothesis_offsets, dtype=np.int64),
-            None if scores is None else np.ascontiguousarray(scores, dtype=np.float64),
-            parts,
-        )
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={_short(getattr(self, name))}" for name in self.options)
@@ -195,137 +180,3 @@ def _restore(
     decoder = decoder_class(alphabet, **options)
     decoder.label = label
     return decoder
-
-
-def _fault_of(
-    result: Any, batch: MatrixBatch, n_best: int, score_parts: tuple[str, ...] = ()
-) -> str | None:
-    """Return what is impossible about a search result, in words that follow "returned", or None."""
-    if not isinstance(result, SearchResult):
-        return f"{type(result).__name__} instead of a SearchResult"
-    columns = (
-        ("token_ids", result.token_ids, "iu"),
-        ("token_offsets", result.token_offsets, "iu"),
-        ("hypothesis_offsets", result.hypothesis_offsets, "iu"),
-    )
-    for name, column, kinds in columns:
-        if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in kinds:
-            return f"{name} that is not a one-dimensional integer array"
-    counts = np.diff(result.hypothesis_offsets)
-    lines = len(result.hypothesis_offsets) - 1
-    hypotheses = len(result.token_offsets) - 1
-    if lines != len(batch):
-        return f"{lines} lines for {len(batch)} matrices"
-    if result.hypothesis_offsets[0] != 0 or result.hypothesis_offsets[-1] != hypotheses:
-        return f"hypothesis_offsets that do not span the {hypotheses} hypotheses"
-    wrong = np.flatnonzero((counts < 1) | (counts > n_best))
-    if len(wrong):
-        name = batch.ids[int(wrong[0])]
-        return f"{counts[wrong[0]]} hypotheses for matrix {name!r} where 1 to {n_best} were asked"
-    lengths = np.diff(result.token_offsets)
-    if result.token_offsets[0] != 0 or result.token_offsets[-1] != len(result.token_ids):
-        return f"token_offsets that do not span the {len(result.token_ids)} token ids"
-    if len(lengths) and lengths.min() < 0:
-        return "token_offsets that fall"
-    return (
-        _fault_of_tokens(result, batch)
-        or _fault_of_scores(result, batch)
-        or _fault_of_parts(result, score_parts)
-        or _fault_of_repetition(result, batch, lengths)
-    )
-
-
-def _fault_of_repetition(
-    result: SearchResult, batch: MatrixBatch, lengths: npt.NDArray[Any]
-) -> str | None:
-    """Look for a text that a matrix has twice, first among those of one length and hash."""
-    hypotheses = len(lengths)
-    if hypotheses == len(batch):
-        return None
-    position = np.arange(len(result.token_ids)) - np.repeat(result.token_offsets[:-1], lengths)
-    with np.errstate(over="ignore"):
-        mixed = (result.token_ids.astype(np.uint64) + 1) * (
-            (position.astype(np.uint64) * 2 + 1) * np.uint64(0x9E3779B97F4A7C15)
-        )
-        sums = np.zeros(len(mixed) + 1, dtype=np.uint64)
-        np.cumsum(mixed ^ (mixed >> np.uint64(29)), out=sums[1:])
-        hashes = sums[result.token_offsets[1:]] - sums[result.token_offsets[:-1]]
-    lines = np.repeat(np.arange(len(batch)), np.diff(result.hypothesis_offsets))
-    order = np.lexsort((hashes, lengths, lines))
-    same = np.flatnonzero(
-        (np.diff(lines[order]) == 0)
-        & (np.diff(lengths[order]) == 0)
-        & (np.diff(hashes[order]) == 0)
-    )
-    for first, second in zip(order[same].tolist(), order[same + 1].tolist(), strict=True):
-        start, stop = result.token_offsets[first : first + 2]
-        other_start, other_stop = result.token_offsets[second : second + 2]
-        if np.array_equal(result.token_ids[start:stop], result.token_ids[other_start:other_stop]):
-            return f"a text twice for matrix {batch.ids[int(lines[first])]!r}"
-    return None
-
-
-def _fault_of_tokens(result: SearchResult, batch: MatrixBatch) -> str | None:
-    token_ids, alphabet = result.token_ids, batch.alphabet
-    if not len(token_ids):
-        return None
-    if token_ids.min() < 0 or token_ids.max() >= len(alphabet):
-        wrong = np.flatnonzero((token_ids < 0) | (token_ids >= len(alphabet)))
-    elif (token_ids == alphabet.blank).any():
-        wrong = np.flatnonzero(token_ids == alphabet.blank)
-    else:
-        return None
-    hypothesis = int(np.searchsorted(result.token_offsets, wrong[0], side="right")) - 1
-    line = int(np.searchsorted(result.hypothesis_offsets, hypothesis, side="right")) - 1
-    return (
-        f"token id {token_ids[wrong[0]]} for matrix {batch.ids[line]!r}, where 0 to "
-        f"{len(alphabet) - 1} without the blank {alphabet.blank} are allowed"
-    )
-
-
-def _fault_of_parts(result: SearchResult, names: tuple[str, ...]) -> str | None:
-    if result.parts is None and not names:
-        return None
-    if result.parts is not None and not isinstance(result.parts, Mapping):
-        return f"parts of scores that are {type(result.parts).__name__} instead of a mapping"
-    found = list(result.parts or ())
-    if set(found) != set(names):
-        return f"parts of scores {found} where {list(names)} were declared"
-    if result.parts is None or result.scores is None:
-        return "parts of scores, and no scores"
-    hypotheses = len(result.token_offsets) - 1
-    total = np.zeros(hypotheses)
-    for name, part in result.parts.items():
-        if not isinstance(part, np.ndarray) or part.dtype.kind != "f":
-            return f"a part of the scores, {name!r}, that is not a float array"
-        if part.shape != (hypotheses,):
-            return f"a part of the scores, {name!r}, of shape {part.shape} for {hypotheses}"
-        total += part
-    if not np.allclose(total, result.scores, rtol=1e-9, atol=1e-6):
-        wrong = int(np.argmin(np.isclose(total, result.scores, rtol=1e-9, atol=1e-6)))
-        return f"parts whose sum is {total[wrong]:g} where the score is {result.scores[wrong]:g}"
-    return None
-
-
-def _fault_of_scores(result: SearchResult, batch: MatrixBatch) -> str | None:
-    hypotheses = len(result.token_offsets) - 1
-    scores = result.scores
-    if scores is None:
-        several = np.flatnonzero(np.diff(result.hypothesis_offsets) > 1)
-        if len(several):
-            return f"several hypotheses without scores for matrix {batch.ids[int(several[0])]!r}"
-        return None
-    if not isinstance(scores, np.ndarray) or scores.dtype.kind != "f":
-        return "scores that are not a float array"
-    if scores.shape != (hypotheses,):
-        return f"scores of shape {scores.shape} for {hypotheses} hypotheses"
-    if np.isnan(scores).any():
-        return "a score that is NaN"
-    if hypotheses > len(batch):
-        rises = scores[1:] > scores[:-1]
-        rises[result.hypothesis_offsets[1:-1] - 1] = False
-        if rises.any():
-            row = int(np.flatnonzero(rises)[0])
-            line = int(np.searchsorted(result.hypothesis_offsets, row, side="right")) - 1
-            return f"scores that rise within matrix {batch.ids[line]!r}"
-    return None

@@ -1,0 +1,194 @@
+"""What is impossible about what a search returned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.hypotheses import SearchResult
+from ctckit.matrices import MatrixBatch
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is impossible about a search's result.
+
+    Attributes
+    ----------
+    what : in words that follow "returned"
+    line : index of the matrix that it is about; None: of the whole, or of some matrix
+    rule : what would be possible, in words that follow a comma; may be empty
+    within : whether it is about some matrix, though nothing tells which
+    """
+
+    what: str
+    line: int | None = None
+    rule: str = ""
+    within: bool = False
+
+
+class LineError(Exception):
+    """Raised by a search that knows which matrix it failed on; what it raised is the cause.
+
+    line : index of the matrix in the batch that the search was given
+    fault : where nothing was raised
+    """
+
+    def __init__(self, line: int, fault: Fault | None = None) -> None:
+        super().__init__(line, fault)
+        self.line = line
+        self.fault = fault
+
+
+def find_fault(
+    result: Any, batch: MatrixBatch, n_best: int, score_parts: tuple[str, ...] = ()
+) -> Fault | None:
+    """Return what is impossible about a search's result, or None."""
+    if not isinstance(result, SearchResult):
+        return Fault(f"{type(result).__name__} instead of a SearchResult")
+    fault = _fault_of_columns(result)
+    if fault is not None:
+        return fault
+    result = replace(  # differences of unsigned numbers would not be negative
+        result,
+        token_offsets=result.token_offsets.astype(np.int64, copy=False),
+        hypothesis_offsets=result.hypothesis_offsets.astype(np.int64, copy=False),
+    )
+    return (
+        _fault_of_counts(result, batch, n_best)
+        or _fault_of_tokens(result, batch)
+        or _fault_of_scores(result, batch)
+        or _fault_of_parts(result, score_parts)
+        or _fault_of_repetition(result, batch)
+    )
+
+
+def _fault_of_columns(result: SearchResult) -> Fault | None:
+    for name in ("token_ids", "token_offsets", "hypothesis_offsets"):
+        column = getattr(result, name)
+        if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "iu":
+            return Fault(f"{name} that is not a one-dimensional integer array")
+        if not len(column) and name != "token_ids":
+            return Fault(f"{name} without an entry, where the first is 0")
+    return None
+
+
+def _fault_of_counts(result: SearchResult, batch: MatrixBatch, n_best: int) -> Fault | None:
+    lines = len(result.hypothesis_offsets) - 1
+    if lines != len(batch):
+        told = f"{lines or 'no'} line{'' if lines == 1 else 's'}"
+        return Fault(told, rule=f"where {len(batch)} must come", within=True)
+    hypotheses = len(result.token_offsets) - 1
+    if result.hypothesis_offsets[0] != 0 or result.hypothesis_offsets[-1] != hypotheses:
+        return Fault(f"hypothesis_offsets that do not span the {hypotheses} hypotheses")
+    counts = np.diff(result.hypothesis_offsets)
+    wrong = np.flatnonzero((counts < 1) | (counts > n_best))
+    if len(wrong):
+        line = int(wrong[0])
+        return Fault(f"{counts[line]} hypotheses", line, f"where 1 to {n_best} were asked")
+    if result.token_offsets[0] != 0 or result.token_offsets[-1] != len(result.token_ids):
+        return Fault(f"token_offsets that do not span the {len(result.token_ids)} token ids")
+    falls = np.flatnonzero(np.diff(result.token_offsets) < 0)
+    return Fault("token_offsets that fall", _line_of(result, falls[0])) if len(falls) else None
+
+
+def _line_of(result: SearchResult, hypothesis: Any) -> int:
+    return int(np.searchsorted(result.hypothesis_offsets, hypothesis, side="right")) - 1
+
+
+def _fault_of_tokens(result: SearchResult, batch: MatrixBatch) -> Fault | None:
+    token_ids, alphabet = result.token_ids, batch.alphabet
+    if not len(token_ids):
+        return None
+    if token_ids.min() < 0 or token_ids.max() >= len(alphabet):
+        wrong = np.flatnonzero((token_ids < 0) | (token_ids >= len(alphabet)))
+    elif (token_ids == alphabet.blank).any():
+        wrong = np.flatnonzero(token_ids == alphabet.blank)
+    else:
+        return None
+    hypothesis = int(np.searchsorted(result.token_offsets, wrong[0], side="right")) - 1
+    return Fault(
+        f"token id {token_ids[wrong[0]]}",
+        _line_of(result, hypothesis),
+        f"where 0 to {len(alphabet) - 1} without the blank {alphabet.blank} are allowed",
+    )
+
+
+def _fault_of_scores(result: SearchResult, batch: MatrixBatch) -> Fault | None:
+    hypotheses = len(result.token_offsets) - 1
+    scores = result.scores
+    if scores is None:
+        several = np.flatnonzero(np.diff(result.hypothesis_offsets) > 1)
+        if len(several):
+            return Fault("several hypotheses without scores", int(several[0]))
+        return None
+    if not isinstance(scores, np.ndarray) or scores.dtype.kind != "f":
+        return Fault("scores that are not a float array")
+    if scores.shape != (hypotheses,):
+        return Fault(f"scores of shape {scores.shape} for {hypotheses} hypotheses")
+    if np.isnan(scores).any():
+        return Fault("a score that is NaN", _line_of(result, np.flatnonzero(np.isnan(scores))[0]))
+    if hypotheses > len(batch):
+        rises = scores[1:] > scores[:-1]
+        rises[result.hypothesis_offsets[1:-1] - 1] = False
+        if rises.any():
+            return Fault("scores that rise", _line_of(result, np.flatnonzero(rises)[0]))
+    return None
+
+
+def _fault_of_parts(result: SearchResult, names: tuple[str, ...]) -> Fault | None:
+    if result.parts is None and not names:
+        return None
+    if result.parts is not None and not isinstance(result.parts, Mapping):
+        return Fault(f"parts of scores that are {type(result.parts).__name__} instead of a mapping")
+    found = list(result.parts or ())
+    if set(found) != set(names):
+        return Fault(f"parts of scores {found} where {list(names)} were declared")
+    if result.parts is None or result.scores is None:
+        return Fault("parts of scores, and no scores")
+    hypotheses = len(result.token_offsets) - 1
+    total = np.zeros(hypotheses)
+    for name, part in result.parts.items():
+        if not isinstance(part, np.ndarray) or part.dtype.kind != "f":
+            return Fault(f"a part of the scores, {name!r}, that is not a float array")
+        if part.shape != (hypotheses,):
+            return Fault(f"a part of the scores, {name!r}, of shape {part.shape} for {hypotheses}")
+        total += part
+    close = np.isclose(total, result.scores, rtol=1e-9, atol=1e-6)
+    if close.all():
+        return None
+    wrong = int(np.argmin(close))
+    told = f"parts whose sum is {total[wrong]:g} where the score is {result.scores[wrong]:g}"
+    return Fault(told, _line_of(result, wrong))
+
+
+def _fault_of_repetition(result: SearchResult, batch: MatrixBatch) -> Fault | None:
+    """Look for a text that a matrix has twice, first among those of one length and hash."""
+    lengths: npt.NDArray[Any] = np.diff(result.token_offsets)
+    if len(lengths) == len(batch):
+        return None
+    position = np.arange(len(result.token_ids)) - np.repeat(result.token_offsets[:-1], lengths)
+    with np.errstate(over="ignore"):
+        mixed = (result.token_ids.astype(np.uint64) + 1) * (
+            (position.astype(np.uint64) * 2 + 1) * np.uint64(0x9E3779B97F4A7C15)
+        )
+        sums = np.zeros(len(mixed) + 1, dtype=np.uint64)
+        np.cumsum(mixed ^ (mixed >> np.uint64(29)), out=sums[1:])
+        hashes = sums[result.token_offsets[1:]] - sums[result.token_offsets[:-1]]
+    lines = np.repeat(np.arange(len(batch)), np.diff(result.hypothesis_offsets))
+    order = np.lexsort((hashes, lengths, lines))
+    same = np.flatnonzero(
+        (np.diff(lines[order]) == 0)
+        & (np.diff(lengths[order]) == 0)
+        & (np.diff(hashes[order]) == 0)
+    )
+    for first, second in zip(order[same].tolist(), order[same + 1].tolist(), strict=True):
+        start, stop = result.token_offsets[first : first + 2]
+        other_start, other_stop = result.token_offsets[second : second + 2]
+        if np.array_equal(result.token_ids[start:stop], result.token_ids[other_start:other_stop]):
+            return Fault("a text twice", int(lines[first]))
+    return None
