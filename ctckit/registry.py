@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points, version
+from inspect import isfunction
 from typing import Any
 
 from ctckit.alphabet import Alphabet
-from ctckit.decoders.base import Decoder
+from ctckit.decoders.base import CONTRACT_VERSION, Decoder
 from ctckit.decoders.options import checked_options
-from ctckit.errors import NotFoundError, PluginError, did_you_mean
+from ctckit.errors import (
+    CtckitError,
+    CtckitWarning,
+    NotFoundError,
+    PluginError,
+    described,
+    did_you_mean,
+)
 
 GROUP = "ctckit.decoders"
+SUPPORTED_CONTRACTS = frozenset({CONTRACT_VERSION})
+"""Versions of the contract whose decoders this ctckit runs."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,8 @@ def decoder_class(name: str) -> type[Decoder]:
     Raises
     ------
     NotFoundError : no such decoder
-    PluginError : two distributions register the name, or the plugin cannot be imported
+    PluginError : two distributions register the name, or the plugin cannot be imported, or is
+        written for another version of the contract
     """
     return _load(_find(name))
 
@@ -65,7 +76,8 @@ def load_decoder(name: str, alphabet: Alphabet, **options: Any) -> Decoder:
     ------
     NotFoundError : no such decoder, or it has no such option
     InvalidValueError : an option's value breaks its rule
-    PluginError : two distributions register the name, or the plugin cannot be imported
+    PluginError : two distributions register the name, or the plugin cannot be imported, is
+        written for another version of the contract, or fails to start
 
     Examples
     --------
@@ -77,8 +89,17 @@ def load_decoder(name: str, alphabet: Alphabet, **options: Any) -> Decoder:
     decoder_type = _load(point)
     # So that errors say the installed name.
     checked_options(name, decoder_type.options, options, decoder_type.at_least_one)
-    decoder = decoder_type(alphabet, **options)
-    decoder.label = f"'{name}' of {_info(point).owner}"
+    label = f"'{name}' of {_info(point).owner}"
+    try:
+        decoder = decoder_type(alphabet, **options)
+    except (CtckitError, CtckitWarning, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise PluginError(
+            f"decoder {label} must start, got {described(error)}; check its options, or tell its "
+            "author"
+        ) from error
+    decoder.label = label
     return decoder
 
 
@@ -127,14 +148,36 @@ def _load(point: EntryPoint) -> type[Decoder]:
     where = f"decoder {point.name!r} of {_info(point).owner}"
     try:
         loaded = point.load()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too, and what Rust's panics are
         raise PluginError(
-            f"{where} must be importable, got {type(error).__name__}: {error}; "
+            f"{where} must be importable, got {described(error)}; "
             "reinstall or uninstall that distribution"
         ) from error
     if not (isinstance(loaded, type) and issubclass(loaded, Decoder)):
         raise PluginError(
             f"{where} must be a subclass of ctckit.Decoder, got {loaded!r} from "
-            f"{point.value!r}; tell its author"
+            f"{point.value!r}; {_advice_on(loaded)}"
         )
+    _check_contract(where, loaded.contract, _info(point).distribution)
     return loaded
+
+
+def _advice_on(loaded: Any) -> str:
+    return "decorate it with ctckit.decoder" if isfunction(loaded) else "tell its author"
+
+
+def _check_contract(where: str, contract: Any, distribution: str) -> None:
+    if isinstance(contract, bool) or not isinstance(contract, int):
+        raise PluginError(
+            f"{where} must say the version of the decoder contract as an integer, got "
+            f"contract {contract!r}; tell its author"
+        )
+    if contract not in SUPPORTED_CONTRACTS:
+        newer = contract > CONTRACT_VERSION
+        raise PluginError(
+            f"{where} is for version {contract} of the decoder contract, this is ctckit "
+            f"{version('ctckit')} with version {CONTRACT_VERSION}; upgrade "
+            f"{'ctckit' if newer else distribution}"
+        )

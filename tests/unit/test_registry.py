@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import re
 import sys
 import textwrap
@@ -8,6 +9,7 @@ import textwrap
 import numpy as np
 import pytest
 
+import ctckit
 from ctckit import (
     Alphabet,
     InvalidValueError,
@@ -121,14 +123,21 @@ def test_a_plugin_that_cannot_be_imported_hurts_only_itself(install, code, value
     assert load_decoder("bestpath", ALPHABET).label.startswith("'bestpath' of ctckit ")
 
 
-@pytest.mark.parametrize("value", ["search", "Other", "number"])
-def test_what_is_registered_must_be_a_decoder(install, value):
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ("search", "decorate it with ctckit.decoder"),
+        ("Other", "tell its author"),
+        ("number", "tell its author"),
+    ],
+)
+def test_what_is_registered_must_be_a_decoder(install, value, advice):
     code = "number = 5\nclass Other:\n    pass\ndef search(batch, n_best):\n    pass\n"
     install("ctckit-odd", {"odd": value}, code)
     with pytest.raises(
         PluginError,
         match=rf"decoder 'odd' of ctckit-odd 1\.2\.0 must be a subclass of ctckit\.Decoder, got "
-        rf".* from 'ctckit_odd:{value}'; tell its author",
+        rf".* from 'ctckit_odd:{value}'; {advice}$",
     ):
         load_decoder("odd", ALPHABET)
 
@@ -210,3 +219,118 @@ def test_a_malformed_list_of_entry_points_hurts_only_its_distribution(install, t
 def test_errors_in_options_say_the_installed_name():
     with pytest.raises(NotFoundError, match=r"the decoder beamsearch's, got 'beamwidth'"):
         load_decoder("beamsearch", ALPHABET, beamwidth=3)
+
+
+VERSIONED = '''
+from ctckit import Decoder, SearchResult, decoder
+
+class Echo(Decoder):
+    """Say the first token to all."""
+
+    contract = {contract}
+
+    def search(self, batch, n_best):
+        return SearchResult.from_best([[0]] * len(batch))
+
+@decoder(contract={contract})
+def echo(log_probs, alphabet):
+    """Say it, too."""
+    return "a"
+'''
+
+
+@pytest.mark.parametrize("value", ["Echo", "echo"])
+@pytest.mark.parametrize(
+    ("contract", "message"),
+    [
+        (
+            2,
+            f"decoder 'echo' of ctckit-fake 1.2.0 is for version 2 of the decoder contract, this "
+            f"is ctckit {ctckit.__version__} with version 1; upgrade ctckit",
+        ),
+        (
+            0,
+            f"decoder 'echo' of ctckit-fake 1.2.0 is for version 0 of the decoder contract, this "
+            f"is ctckit {ctckit.__version__} with version 1; upgrade ctckit-fake",
+        ),
+        (
+            "'1'",
+            "decoder 'echo' of ctckit-fake 1.2.0 must say the version of the decoder contract as "
+            "an integer, got contract '1'; tell its author",
+        ),
+        (True, "contract as an integer, got contract True; tell its author"),
+    ],
+)
+def test_a_decoder_for_another_contract_is_refused_and_listed(install, value, contract, message):
+    install("ctckit-fake", {"echo": value}, VERSIONED.format(contract=contract))
+    for load in (lambda: load_decoder("echo", ALPHABET), lambda: decoder_class("echo")):
+        with pytest.raises(PluginError, match=re.escape(message) + "$"):
+            load()
+    assert "echo" in {info.name for info in list_decoders()}
+
+
+def test_a_decoder_for_this_contract_is_taken(install):
+    code = VERSIONED.format(contract="__import__('ctckit').CONTRACT_VERSION")
+    install("ctckit-fake", {"echo": "Echo", "reecho": "echo"}, code)
+    batch = MatrixBatch.from_logits(np.zeros((2, 3, 3)), ALPHABET)
+    for name in ("echo", "reecho"):
+        assert load_decoder(name, ALPHABET).decode_batch(batch).texts() == ["a", "a"]
+
+
+def test_a_function_as_a_plugin(install):
+    code = '''
+from ctckit import decoder
+
+@decoder
+def says(log_probs, alphabet, *, text: str = "a"):
+    """Say it."""
+    return text if len(log_probs) else 5
+'''
+    install("ctckit-fake", {"says": "says"}, code)
+    made = load_decoder("says", ALPHABET, text="bab")
+    batch = MatrixBatch.from_logits([np.zeros((3, 3)), np.zeros((0, 3))], ALPHABET, ids=["x", "y"])
+    again = pickle.loads(pickle.dumps(made))
+    assert again.decode_batch(batch[:1]).texts() == ["bab"]
+    with pytest.raises(
+        PluginError,
+        match=r"decoder 'says' of ctckit-fake 1\.2\.0 returned 5 \(int\) instead of a text for "
+        r"matrix 'y' \(line 2 of 2\); this is a fault of it",
+    ):
+        again.decode_batch(batch)
+    with pytest.raises(
+        PluginError,
+        match=r"decoder 'says' of ctckit-fake 1\.2\.0 returned the text 'baé' for matrix 'x' "
+        r"\(line 1 of 2\), whose 'é' at position 2 the alphabet lacks",
+    ):
+        load_decoder("says", ALPHABET, text="baé").decode_batch(batch)
+
+
+@pytest.mark.parametrize("error", ["SystemExit('I quit')", "KeyError('lost')", "BaseException()"])
+def test_a_decoder_that_does_not_start(install, error):
+    code = f"{GOOD}\n    def prepare(self):\n        raise {error}\n"
+    install("ctckit-fake", {"alien": "Alien"}, code)
+    with pytest.raises(
+        PluginError,
+        match=r"decoder 'alien' of ctckit-fake 1\.2\.0 must start, got \w+(: I quit|: 'lost')?; "
+        "check its options, or tell its author",
+    ):
+        load_decoder("alien", ALPHABET)
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt()", "CtckitWarning('hm')", "OurError('x')"])
+def test_what_passes_while_a_decoder_starts(install, error):
+    code = f"from ctckit import CtckitWarning, InvalidValueError as OurError\n{GOOD}\n"
+    install(
+        "ctckit-fake", {"alien": "Alien"}, f"{code}    def prepare(self):\n        raise {error}\n"
+    )
+    with pytest.raises((KeyboardInterrupt, ctckit.CtckitWarning, InvalidValueError)):
+        load_decoder("alien", ALPHABET)
+
+
+@pytest.mark.parametrize("error", ["BaseException('panicked')", "Exception('panicked')"])
+def test_a_plugin_that_panics_on_import(install, error):
+    install("ctckit-fake", {"alien": "Alien"}, f"raise {error}")
+    with pytest.raises(
+        PluginError, match=r"must be importable, got .*xception: panicked; reinstall"
+    ):
+        load_decoder("alien", ALPHABET)
