@@ -15,6 +15,7 @@ from ctckit.alphabet import Alphabet, Int32Array, Int64Array
 from ctckit.errors import CtckitError
 from ctckit.intake import offsets_of
 from ctckit.matrices import MatrixBatch
+from ctckit.nested import flat_scores, flat_token_ids, iterated
 from ctckit.parallel import map_in_threads, split
 
 Float64Array = npt.NDArray[np.float64]
@@ -47,14 +48,19 @@ class SearchResult:
     ) -> SearchResult:
         """Make a result of one hypothesis a matrix: N sequences of token ids, N scores or None.
 
+        Raises
+        ------
+        InvalidValueError : something else than integers, or another number of scores
+
         Examples
         --------
         >>> SearchResult.from_best([[1, 2], []]).token_offsets.tolist()
         [0, 2, 2]
         """
-        return cls.from_lists(
-            [[ids] for ids in token_ids], None if scores is None else [[one] for one in scores]
-        )
+        lines = [[ids] for ids in iterated("token_ids", token_ids)]
+        if scores is None:
+            return cls.from_lists(lines)
+        return cls.from_lists(lines, [[one] for one in iterated("scores", scores)])
 
     @classmethod
     def from_lists(
@@ -62,16 +68,18 @@ class SearchResult:
         token_ids: Sequence[Sequence[npt.ArrayLike]],
         scores: Sequence[Sequence[float]] | None = None,
     ) -> SearchResult:
-        """Make a result of nested lists: for each matrix its hypotheses, best first."""
-        flat = [np.asarray(ids, dtype=np.int32).reshape(-1) for line in token_ids for ids in line]
-        flat_scores = None
-        if scores is not None:
-            flat_scores = np.array([one for line in scores for one in line], dtype=np.float64)
+        """Make a result of nested lists: for each matrix its hypotheses, best first.
+
+        Raises
+        ------
+        InvalidValueError : something else than integers, or another number of scores
+        """
+        flat, token_offsets, counts = flat_token_ids(token_ids)
         return cls(
-            np.concatenate(flat) if flat else np.zeros(0, dtype=np.int32),
-            offsets_of([len(ids) for ids in flat]),
-            offsets_of([len(line) for line in token_ids]),
-            flat_scores,
+            flat,
+            token_offsets,
+            offsets_of(counts),
+            None if scores is None else flat_scores(scores, counts),
         )
 
     @classmethod

@@ -219,10 +219,19 @@ FAILURES = [
     ("broken", "decoder 'broken' of fakes 1.2.0 must be importable, got ModuleNotFoundError: "),
     ("twin", "decoder names must be unique, got 'twin' from fakes 1.2.0 and twins 0.9; "),
     ("clash", "options of decoder 'clash' must differ from the command's own, got '--output'; "),
-    ("crasher", "decoder 'crasher' of fakes 1.2.0 failed on matrices 0 to 9: RuntimeError: out "),
-    ("quitter", "decoder 'quitter' must start, got SystemExit: I quit; check its options, or "),
+    (
+        "crasher",
+        "decoder 'crasher' of fakes 1.2.0 failed on matrix 'line 2' (line 3 of 10): Runtime",
+    ),
+    (
+        "quitter",
+        "decoder 'quitter' of fakes 1.2.0 must start, got SystemExit: I quit; check its options, or ",
+    ),
     ("quitting", "decoder 'quitting' of fakes 1.2.0 must be importable, got SystemExit: 3; re"),
-    ("stumbler", "decoder 'stumbler' must start, got KeyError: 'lost'; check its options, or "),
+    (
+        "stumbler",
+        "decoder 'stumbler' of fakes 1.2.0 must start, got KeyError: 'lost'; check its options, or ",
+    ),
 ]
 
 

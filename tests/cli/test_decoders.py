@@ -69,8 +69,8 @@ CHECKS = {
     "needy": ("skipped", "size must be given, and has no default"),
     "quitter": (
         "failed",
-        "decoder 'quitter' must start, got SystemExit: I quit; check its options, or tell its "
-        "author",
+        "decoder 'quitter' of fakes 1.2.0 must start, got SystemExit: I quit; check its options, "
+        "or tell its author",
     ),
     "quitting": (
         "failed",
@@ -79,8 +79,8 @@ CHECKS = {
     ),
     "stumbler": (
         "failed",
-        "decoder 'stumbler' must start, got KeyError: 'lost'; check its options, or tell its "
-        "author",
+        "decoder 'stumbler' of fakes 1.2.0 must start, got KeyError: 'lost'; check its options, "
+        "or tell its author",
     ),
     "twin": (
         "failed",

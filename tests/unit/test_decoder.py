@@ -10,6 +10,7 @@ import pytest
 from ctckit import (
     Alphabet,
     AlphabetMismatchError,
+    CtckitError,
     Decoder,
     InvalidValueError,
     MatrixBatch,
@@ -129,6 +130,9 @@ INTEGER_SCORES = SearchResult(np.zeros(2, dtype=np.int32), np.arange(3), np.aran
 LIST_SCORES = SearchResult(np.zeros(2, dtype=np.int32), np.arange(3), np.arange(3), [0.0, 0.0])
 
 
+X, Y = "matrix 'x' (line 1 of 2)", "matrix 'page-7' (line 2 of 2)"
+
+
 @pytest.mark.parametrize(
     ("result", "fault"),
     [
@@ -137,53 +141,109 @@ LIST_SCORES = SearchResult(np.zeros(2, dtype=np.int32), np.arange(3), np.arange(
         (FLOAT_IDS, "token_ids that is not a one-dimensional integer array"),
         (LIST_OFFSETS, "token_offsets that is not a one-dimensional integer array"),
         (SQUARE_OFFSETS, "hypothesis_offsets that is not a one-dimensional integer array"),
-        (SearchResult.from_best([[0]]), "1 lines for 2 matrices"),
-        (SearchResult.from_best([[0]] * 3), "3 lines for 2 matrices"),
-        (columns([], [0], np.zeros(0, int)), "-1 lines for 2 matrices"),
+        (
+            columns([], [0], np.zeros(0, int)),
+            "hypothesis_offsets without an entry, where the first is 0",
+        ),
+        (columns([], np.zeros(0, int), [0]), "token_offsets without an entry, where the first is"),
+        (
+            SearchResult.from_best([[0]]),
+            "1 line for matrices 'x' to 'page-7' (lines 1 to 2 of 2), where 2 must come",
+        ),
+        (SearchResult.from_best([[0]] * 3), f"3 lines for {X}, where 1 must come"),
+        (SearchResult.from_best([]), f"no lines for {X}, where 1 must come"),
         (columns([0], [0, 1], [0, 1, 2]), "hypothesis_offsets that do not span the 1 hypotheses"),
         (columns([0], [0, 1], [1, 1, 1]), "hypothesis_offsets that do not span the 1 hypotheses"),
-        (SearchResult.from_lists([[[0]], []]), "0 hypotheses for matrix '1' where 1 to 2 were"),
+        (
+            SearchResult.from_lists([[[0]], []]),
+            f"0 hypotheses for {Y}, where 1 to 2 were asked",
+        ),
         (
             SearchResult.from_lists([[[0]] * 3, [[0]]], [[-1.0] * 3, [-1.0]]),
-            "3 hypotheses for matrix '0' where 1 to 2 were asked",
+            f"3 hypotheses for {X}, where 1 to 2 were asked",
         ),
         (columns([0], [0, 1, 2], [0, 1, 2]), "token_offsets that do not span the 1 token ids"),
         (columns([0], [1, 1, 1], [0, 1, 2]), "token_offsets that do not span the 1 token ids"),
-        (columns([0], [0, 2, 1], [0, 1, 2]), "token_offsets that fall"),
+        (columns([0], [0, 2, 1], [0, 1, 2]), f"token_offsets that fall for {Y}"),
+        (
+            columns([0], np.array([0, 2, 1], dtype=np.uint64), [0, 1, 2]),
+            f"token_offsets that fall for {Y}",
+        ),
         (
             SearchResult.from_best([[0], [1, 4]]),
-            "token id 4 for matrix '1', where 0 to 3 without the blank 3 are allowed",
+            f"token id 4 for {Y}, where 0 to 3 without the blank 3 are allowed",
         ),
-        (SearchResult.from_best([[-1], [1]]), "token id -1 for matrix '0', where 0 to 3 without"),
+        (SearchResult.from_best([[-1], [1]]), f"token id -1 for {X}, where 0 to 3 without"),
         (
             SearchResult.from_best([[0, 1], [1, 3]]),
-            "token id 3 for matrix '1', where 0 to 3 without the blank 3 are allowed",
+            f"token id 3 for {Y}, where 0 to 3 without the blank 3 are allowed",
         ),
         (
             SearchResult.from_lists([[[0]], [[0], [1]]]),
-            "several hypotheses without scores for matrix '1'",
+            f"several hypotheses without scores for {Y}",
         ),
         (INTEGER_SCORES, "scores that are not a float array"),
         (LIST_SCORES, "scores that are not a float array"),
         (columns([], [0, 0, 0], [0, 1, 2], [-1.0]), "scores of shape (1,) for 2 hypotheses"),
-        (SearchResult.from_best([[0], [0]], [-1.0, np.nan]), "a score that is NaN"),
+        (SearchResult.from_best([[0], [0]], [-1.0, np.nan]), f"a score that is NaN for {Y}"),
         (
             SearchResult.from_lists([[[0], [1]], [[0], [1]]], [[-2.0, -3.0], [-2.0, -1.0]]),
-            "scores that rise within matrix '1'",
+            f"scores that rise for {Y}",
+        ),
+        (
+            SearchResult.from_lists([[[0]], [[0], [0]]], [[-2.0], [-2.0, -2.5]]),
+            f"a text twice for {Y}",
         ),
     ],
 )
 def test_what_a_plugin_must_not_return(alphabet, decode, result, fault):
-    batch = MatrixBatch.from_logits(np.zeros((2, 3, 4)), alphabet)
+    batch = MatrixBatch.from_logits(np.zeros((2, 3, 4)), alphabet, ids=["x", "page-7"])
     message = re.escape(f"decoder Given returned {fault}")
     with pytest.raises(PluginError, match=message + ".*; this is a fault of it"):
         decode(batch, lambda batch, n_best: result, n_best=2)
 
 
+def test_unsigned_offsets_of_several_texts(batch, decode):
+    def answer(batch, n_best):
+        made = SearchResult.from_lists([[[0], [1, 1]]] * len(batch), [[-1.0, -2.0]] * len(batch))
+        offsets = made.token_offsets.astype(np.uint64), made.hypothesis_offsets.astype(np.uint64)
+        return SearchResult(made.token_ids.astype(np.uint64), *offsets, made.scores)
+
+    decoded = decode(batch, answer, n_best=2)
+    assert decoded.all_texts() == ["a", "bb"] * 5
+    assert decoded.token_offsets.dtype == np.int64
+
+
+def test_the_matrix_that_a_search_leaves_out_is_found(batch, decode):
+    def answer(batch, n_best):
+        return SearchResult.from_best([[0] for matrix in batch if len(matrix)])
+
+    with pytest.raises(
+        PluginError,
+        match=r"decoder Given returned no lines for matrix '1' \(line 2 of 5\), where 1 must come",
+    ):
+        decode(batch, answer)
+
+
+def test_a_checker_that_stumbles_over_a_result_blames_it(batch, decode):
+    class Odd(dict):
+        def __iter__(self):
+            raise RuntimeError("not now")
+
+    def answer(batch, n_best):
+        made = SearchResult.from_best([[0]] * len(batch), [-1.0] * len(batch))
+        return SearchResult(
+            made.token_ids, made.token_offsets, made.hypothesis_offsets, made.scores, Odd(x=1)
+        )
+
+    with pytest.raises(PluginError, match=r"decoder Given failed on .*: RuntimeError: not now"):
+        decode(batch, answer)
+
+
 def test_an_empty_result_for_an_empty_batch_is_checked(alphabet, decode):
     empty = MatrixBatch.from_log_probs([], alphabet)
-    with pytest.raises(PluginError, match="-1 lines for 0 matrices"):
-        decode(empty, lambda batch, n_best: columns([], [0], np.zeros(0, int)))
+    with pytest.raises(PluginError, match="returned 1 line for no matrices, where 0 must come"):
+        decode(empty, lambda batch, n_best: SearchResult.from_best([[0]]))
 
 
 def test_scores_may_rise_from_one_matrix_to_the_next_and_be_minus_infinity(alphabet, decode):
@@ -193,35 +253,97 @@ def test_scores_may_rise_from_one_matrix_to_the_next_and_be_minus_infinity(alpha
     assert decoded.scores.tolist() == [-2.0, -np.inf, -1.0, -1.0]
 
 
-def test_the_fault_names_the_matrix_by_its_id(alphabet, decode):
-    batch = MatrixBatch.from_logits(np.zeros((2, 3, 4)), alphabet, ids=["x", "page-7"])
-    with pytest.raises(PluginError, match="for matrix 'page-7'"):
-        decode(batch, lambda batch, n_best: SearchResult.from_best([[0], [9]]))
-
-
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_plugin_that_raises(alphabet, decode, threads):
     def answer(batch, n_best):
-        if "9" in batch.ids:
+        if "line-9" in batch.ids:
             raise ZeroDivisionError("by nothing")
         return SearchResult.from_best([[0]] * len(batch))
 
-    batch = MatrixBatch.from_logits(np.zeros((16, 1000, 4)), alphabet)
-    start, stop = next(one for one in split(batch.offsets, threads) if one[0] <= 9 < one[1])
-    where = f"{start} to {stop - 1}"
+    ids = [f"line-{i}" for i in range(16)]
+    batch = MatrixBatch.from_logits(np.zeros((16, 1000, 4)), alphabet, ids=ids)
     with pytest.raises(
         PluginError,
-        match=f"decoder Given failed on matrices {where}: ZeroDivisionError: by nothing",
+        match=r"decoder Given failed on matrix 'line-9' \(line 10 of 16\): ZeroDivisionError: by ",
     ) as caught:
         decode(batch, answer, threads=threads)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_our_own_errors_come_through(batch, decode):
-    def answer(batch, n_best):
-        raise InvalidValueError("corpus must not be empty")
+def test_the_matrix_to_blame_is_found_in_few_calls(alphabet, decode):
+    calls = []
 
-    with pytest.raises(InvalidValueError, match=r"^corpus must not be empty$"):
+    def answer(batch, n_best):
+        calls.append(len(batch))
+        if "700" in batch.ids:
+            raise ValueError
+        return SearchResult.from_best([[0]] * len(batch))
+
+    batch = MatrixBatch.from_logits(np.zeros((1024, 1, 4)), alphabet)
+    with pytest.raises(PluginError, match=r"matrix '700' \(line 701 of 1024\): ValueError$"):
+        decode(batch, answer, threads=1)
+    assert len(calls) <= 21
+    assert sum(calls) <= 3 * 1024
+
+
+def test_a_failure_of_several_together(alphabet, decode):
+    def answer(batch, n_best):
+        if {"2", "5"} <= set(batch.ids):
+            raise RuntimeError("too many")
+        return SearchResult.from_best([[0]] * len(batch))
+
+    batch = MatrixBatch.from_logits(np.zeros((16, 1, 4)), alphabet)
+    with pytest.raises(
+        PluginError,
+        match=r"decoder Given failed on matrices '0' to '7' \(lines 1 to 8 of 16\), but on neither "
+        "half of them: RuntimeError: too many",
+    ):
+        decode(batch, answer)
+
+
+def test_a_failure_without_matrices(alphabet, decode):
+    def answer(batch, n_best):
+        raise IndexError("nothing there")
+
+    with pytest.raises(PluginError, match="Given failed on no matrices: IndexError: nothing th"):
+        decode(MatrixBatch.from_log_probs([], alphabet), answer)
+
+
+def test_our_own_errors_keep_their_class(batch, decode):
+    def answer(batch, n_best):
+        if "2" in batch.ids:
+            raise InvalidValueError("hint must be known for '2', got none")
+        return SearchResult.from_best([[0]] * len(batch))
+
+    with pytest.raises(
+        InvalidValueError,
+        match=r"^decoder Given failed on matrix '2' \(line 3 of 5\): hint must be known for '2', ",
+    ):
+        decode(batch, answer)
+
+
+def test_an_error_of_a_class_like_ours_is_the_plugins(batch, decode):
+    class InvalidValueError(CtckitError):
+        """Of the same name."""
+
+    def answer(batch, n_best):
+        raise InvalidValueError("odd")
+
+    with pytest.raises(PluginError, match="InvalidValueError: odd"):
+        decode(batch, answer)
+
+
+def test_what_is_no_exception_is_a_failure_too(batch, decode):
+    """As the panics of Rust."""
+
+    class Panic(BaseException):
+        def __str__(self):
+            raise ValueError
+
+    def answer(batch, n_best):
+        raise Panic
+
+    with pytest.raises(PluginError, match=r"decoder Given failed on matrix '0' .*: Panic$"):
         decode(batch, answer)
 
 
@@ -231,6 +353,20 @@ def test_interrupts_come_through(batch, decode):
 
     with pytest.raises(KeyboardInterrupt):
         decode(batch, answer)
+
+
+def test_a_check_of_n_best_that_fails(batch):
+    class Careless(Named):
+        """Checks by what is not there."""
+
+        def check_n_best(self, n_best):
+            return self.most < n_best
+
+    with pytest.raises(
+        PluginError,
+        match=r"decoder Careless must say whether n_best 2 can be had, got AttributeError: .*most",
+    ):
+        Careless(batch.alphabet).decode_batch(batch, n_best=2)
 
 
 @pytest.mark.parametrize("n_best", [0, -1, 1.5, "1", None, True])
@@ -379,7 +515,9 @@ def test_a_text_that_comes_twice_is_refused():
             return SearchResult.from_lists(texts, [[-1.0, -2.0, -3.0] for _ in batch])
 
     batch = MatrixBatch.from_probs(np.full((2, 3, 3), 1 / 3), Alphabet("ab-", 2))
-    with pytest.raises(PluginError, match=r"decoder Twice returned a text twice for matrix '0'"):
+    with pytest.raises(
+        PluginError, match=r"decoder Twice returned a text twice for matrix '0' \(line"
+    ):
         Twice(batch.alphabet).decode_batch(batch, n_best=3)
 
 
@@ -391,5 +529,7 @@ def test_a_plugin_that_exits_is_named():
             raise SystemExit(3)
 
     batch = MatrixBatch.from_probs(np.full((2, 3, 3), 1 / 3), Alphabet("ab-", 2))
-    with pytest.raises(PluginError, match=r"decoder Quitter failed on matrices 0 to 1: SystemExit"):
+    with pytest.raises(
+        PluginError, match=r"Quitter failed on matrix '0' \(line 1 of 2\): SystemEx"
+    ):
         Quitter(batch.alphabet).decode_batch(batch)
