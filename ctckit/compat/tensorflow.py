@@ -15,9 +15,10 @@ What differs, on purpose:
 
 - The beam search is prefix search to the letter: what spells the same is summed, and each frame
   keeps the ``beam_width`` likeliest. TensorFlow's starts a prefix anew that left the beam and comes
-  back, so on flat matrices with narrow beams paths and ``log_probability`` differ, either way. On
-  matrices of trained networks the paths agree, and ``log_probability`` to 1% or so. With a beam
-  wide enough both are exact.
+  back, so on flat matrices with narrow beams the paths may differ. On matrices of trained networks
+  they agree.
+- ``log_probability`` is exact: the log-probability of the path's text, all its alignments summed,
+  and paths are in its order. TensorFlow's lacks the alignments that left the beam.
 - Results are NumPy arrays, and a sparse result is a `SparseTensor` of them: a named tuple with the
   fields of ``tf.SparseTensor``. ``tf.SparseTensor(*decoded[0])`` makes one of those.
 - A path that a line does not have (it has fewer than ``top_paths``) is an empty row with the
@@ -148,8 +149,8 @@ def ctc_beam_search_decoder(
 
     Returns
     -------
-    A list of `top_paths` `SparseTensor`, and (batch, top_paths) the log-probabilities that the
-    search gathered for the paths: those of the texts, less what left the beam
+    A list of `top_paths` `SparseTensor`, the likeliest first, and (batch, top_paths) the exact
+    log-probabilities of what they spell
 
     Raises
     ------
@@ -194,13 +195,15 @@ def _beam_search(
     lengths = checked_lengths("sequence_length", sequence_length, count, frames)
     batch = _batch_of(logits, lengths, classes - 1)
     found = beam_search(classes, classes - 1, width).decode_batch(batch, n_best=paths)
+    owner = np.repeat(np.arange(count), np.diff(found.hypothesis_offsets))
+    order = np.lexsort((-found.log_probs, owner))
     log_probability = np.full((count, paths), -np.inf)
     decoded = []
     for path in range(paths):
-        rows = found.hypothesis_offsets[:-1] + path
-        lines = np.flatnonzero(rows < found.hypothesis_offsets[1:])
-        rows = rows[lines]
-        log_probability[lines, path] = found.scores[rows]
+        places = found.hypothesis_offsets[:-1] + path
+        lines = np.flatnonzero(places < found.hypothesis_offsets[1:])
+        rows = order[places[lines]]
+        log_probability[lines, path] = found.log_probs[rows]
         tokens = np.diff(found.token_offsets)[rows]
         starts = found.token_offsets[rows] - np.cumsum(tokens) + tokens
         values = found.token_ids[np.arange(tokens.sum()) + np.repeat(starts, tokens)]
