@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.alphabet import Alphabet, Int64Array
+from ctckit.alphabet import Alphabet, Int32Array, Int64Array
 from ctckit.decoders.beamsearch import BeamSearch
 from ctckit.errors import InvalidValueError
+from ctckit.hypotheses import DecodedBatch
+from ctckit.matrices import MatrixBatch
 
 
 def array_of(name: str, value: Any) -> npt.NDArray[Any]:
@@ -107,3 +109,32 @@ def numbered_classes(size: int, blank: int) -> Alphabet:
 def beam_search(size: int, blank: int, beam_width: int) -> BeamSearch:
     """Return the decoder for numbered classes."""
     return BeamSearch(numbered_classes(size, blank), beam_width=beam_width)
+
+
+def by_log_prob(found: DecodedBatch) -> Int64Array:
+    """Return the rows of all hypotheses, line by line, those of a line by exact log-probability."""
+    owners = np.repeat(np.arange(len(found)), np.diff(found.hypothesis_offsets))
+    return np.lexsort((-found.log_probs, owners))
+
+
+def peak_frames(batch: MatrixBatch, found: DecodedBatch) -> Int32Array:
+    """Return for each token the frame, up to the next token's first, in which it is likeliest."""
+    peaks = np.empty(len(found.token_ids), dtype=np.int32)
+    for line, matrix in enumerate(batch):
+        first, last = found.hypothesis_offsets[line : line + 2]
+        start, stop = found.token_offsets[first], found.token_offsets[last]
+        if start == stop:
+            continue
+        begins = found.timesteps[start:stop].astype(np.int64)
+        ends = np.append(begins[1:], len(matrix))
+        final = found.token_offsets[first + 1 : last + 1] - start - 1
+        ends[final[final >= 0]] = len(matrix)
+        frames = np.maximum(ends - begins, 1)
+        offsets = np.cumsum(frames) - frames
+        places = np.arange(frames.sum()) + np.repeat(begins - offsets, frames)
+        places = places.clip(0, len(matrix) - 1)
+        values = matrix[places, np.repeat(found.token_ids[start:stop], frames)]
+        highest = np.repeat(np.maximum.reduceat(values, offsets), frames)
+        tops = np.flatnonzero(values == highest)[::-1]  # the first of equals is written last
+        peaks[start + np.searchsorted(offsets, tops, side="right") - 1] = places[tops]
+    return peaks

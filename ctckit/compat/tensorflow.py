@@ -42,6 +42,7 @@ from ctckit.alphabet import Int64Array
 from ctckit.compat.arrays import (
     array_of,
     beam_search,
+    by_log_prob,
     checked_count,
     checked_lengths,
     numbered_classes,
@@ -195,8 +196,7 @@ def _beam_search(
     lengths = checked_lengths("sequence_length", sequence_length, count, frames)
     batch = _batch_of(logits, lengths, classes - 1)
     found = beam_search(classes, classes - 1, width).decode_batch(batch, n_best=paths)
-    owner = np.repeat(np.arange(count), np.diff(found.hypothesis_offsets))
-    order = np.lexsort((-found.log_probs, owner))
+    order = by_log_prob(found)
     log_probability = np.full((count, paths), -np.inf)
     decoded = []
     for path in range(paths):
