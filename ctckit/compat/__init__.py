@@ -3,6 +3,10 @@
 A module each, named as the library whose calls it takes:
 
 - ``ctckit.compat.pyctcdecode``: ``build_ctcdecoder`` and ``BeamSearchDecoderCTC``
+- ``ctckit.compat.tensorflow``: the CTC decoders of ``tf.nn``
+- ``ctckit.compat.keras``: ``ctc_decode`` of ``keras.ops`` and of the older ``keras.backend``
+- ``ctckit.compat.fast_ctc_decode``: ``viterbi_search`` and ``beam_search``
+- ``ctckit.compat.ctcdecode``: ``CTCBeamDecoder`` and ``OnlineCTCBeamDecoder``
 
 Each module's docstring lists what it does differently on purpose.
 Nothing is imported here, and a shim imports its library only where it must.

@@ -26,6 +26,7 @@ What differs, on purpose:
   are lengths over the frames that there are, and another number of classes than labels.
 - With a model of words an open word counts by what it may become, and the end of the text is scored
   as the end of a sentence (if the model has ``</s>``). The original scores words when they end.
+  Spaces are free: a text may begin with one, and several may stand between words.
 - KenLM's binary files are not read; give the ARPA file that they were made from.
 - `OnlineCTCBeamDecoder` keeps the frames and decodes all of them anew with each chunk.
 """
@@ -281,11 +282,12 @@ class OnlineCTCBeamDecoder(_BeamDecoder):
                     "make a new DecoderState for each line"
                 )
         for state, frames, ends in zip(states, chunk, is_eos_s, strict=True):
-            state.chunks = [np.concatenate([*state.chunks, frames])]
+            before = [] if state.frames is None else [state.frames]
+            state.frames = np.concatenate([*before, frames])
             state.ended = bool(ends)
-        matrices = [state.chunks[0] for state in states]
+        matrices = [state.frames for state in states]
         batch = MatrixBatch.from_log_probs(matrices, self._decoder.alphabet)
-        longest = max(map(len, matrices), default=0)
+        longest = int(batch.lengths.max(initial=0))
         results, scores, timesteps, lengths = self._results(batch, longest, probs)
         return results, scores, timesteps, lengths
 
@@ -294,7 +296,7 @@ class DecoderState:
     """What an `OnlineCTCBeamDecoder` keeps of a line: its frames, and whether it has ended."""
 
     def __init__(self, decoder: OnlineCTCBeamDecoder) -> None:
-        self.chunks: list[npt.NDArray[np.float32]] = []
+        self.frames: npt.NDArray[np.float32] | None = None
         self.ended = False
 
 

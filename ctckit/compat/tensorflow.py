@@ -163,7 +163,7 @@ def ctc_beam_search_decoder(
     >>> decoded[0].values.tolist(), np.exp(log_probability).round(3).tolist()
     ([0], [[0.75]])
     """
-    return _beam_search(inputs, sequence_length, beam_width, top_paths, merge_repeated=False)
+    return beam_paths(inputs, sequence_length, beam_width, top_paths, merge_repeated=False)
 
 
 def ctc_beam_search_decoder_v1(
@@ -179,12 +179,18 @@ def ctc_beam_search_decoder_v1(
     between: "hello" comes out as "helo". Only ``merge_repeated=False`` gives the texts that the
     matrix spells; it is `ctc_beam_search_decoder`.
     """
-    return _beam_search(inputs, sequence_length, beam_width, top_paths, merge_repeated)
+    return beam_paths(inputs, sequence_length, beam_width, top_paths, merge_repeated)
 
 
-def _beam_search(
-    inputs: Any, sequence_length: Any, beam_width: int, top_paths: int, merge_repeated: bool
+def beam_paths(
+    inputs: Any,
+    sequence_length: Any,
+    beam_width: int,
+    top_paths: int,
+    merge_repeated: bool,
+    blank_index: int | None = None,
 ) -> tuple[list[SparseTensor], npt.NDArray[np.floating[Any]]]:
+    """Return what both beam searches do; they have no `blank_index`, that of Keras has."""
     width = checked_count("beam_width", beam_width, "how many prefixes a frame keeps")
     paths = checked_count("top_paths", top_paths, "how many paths a line may get")
     if paths > width:
@@ -194,8 +200,9 @@ def _beam_search(
     logits = shaped_array("inputs", inputs, AXES)
     frames, count, classes = logits.shape
     lengths = checked_lengths("sequence_length", sequence_length, count, frames)
-    batch = _batch_of(logits, lengths, classes - 1)
-    found = beam_search(classes, classes - 1, width).decode_batch(batch, n_best=paths)
+    blank = _checked_blank(blank_index, classes)
+    batch = _batch_of(logits, lengths, blank)
+    found = beam_search(classes, blank, width).decode_batch(batch, n_best=paths)
     order = by_log_prob(found)
     log_probability = np.full((count, paths), -np.inf)
     decoded = []

@@ -322,7 +322,7 @@ def test_errors_of_chunks():
         decoder.decode(probs, [state], [True, True])
     with pytest.raises(InvalidValueError, match="is_eos_s must be 2, one a line, got 1; keep them"):
         decoder.decode(probs, [state, DecoderState(decoder)], [True])
-    assert not state.chunks
+    assert state.frames is None
 
 
 # ------------------------------------------------------------------ tensors
@@ -398,6 +398,10 @@ def test_errors_of_models(write_model, tmp_path):
         CTCBeamDecoder(LABELS, path, beta=float("nan"))
     with pytest.raises(NotFoundError, match=r"elsewhere\.arpa"):
         CTCBeamDecoder(LABELS, str(tmp_path / "elsewhere.arpa"))
+    with pytest.raises(
+        InvalidValueError, match=r"model_path must be a model of.*leave is_bpe_based"
+    ):
+        CTCBeamDecoder(["_", "th", "e"], path, is_bpe_based=True)
     binary = tmp_path / "model.bin"
     binary.write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(80))
     with pytest.raises(InvalidValueError, match=r"KenLM's binary format in .*; give the ARPA file"):
