@@ -111,6 +111,19 @@ def test_golden_lines_agree(tf, lines):
 
 
 @needs_tensorflow
+def test_real_matrices_agree(tf, iam_line, iam_word, bentham):
+    for batch in (iam_line, iam_word, bentham):
+        logits = batch[0][:, None]
+        arguments = {"sequence_length": [len(logits)], "beam_width": 25}
+        found = ours.ctc_beam_search_decoder(logits, **arguments)
+        assert_same(found, tf.nn.ctc_beam_search_decoder(logits, **arguments), rtol=0.05)
+        assert_same(
+            ours.ctc_greedy_decoder(logits, [len(logits)]),
+            tf.nn.ctc_greedy_decoder(logits, [len(logits)]),
+        )
+
+
+@needs_tensorflow
 def test_on_a_flat_matrix_it_is_prefix_search_where_tensorflow_is_not(tf):
     logits = np.random.default_rng(20).normal(size=(30, 1, 5)).astype(np.float32) * 0.5
     log_probs = log_softmax(logits)[:, 0]
