@@ -69,7 +69,10 @@ class WordRules:
 
 
 class WordSearch:
-    """A lexicon, tables and phrases made ready for the kernel `ngram_beam_search`."""
+    """A lexicon, tables and phrases made ready for the kernel `ngram_beam_search`.
+
+    first_state : of the tables, for texts that go on after others; None: as the rules say
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class WordSearch:
         tables: LanguageTables | None = None,
         phrases: HotPhrases | None = None,
         classes: ClassKinds | None = None,
+        first_state: int | None = None,
     ) -> None:
         from ctckit.kernels.ngrambeamsearch import ngram_beam_search
 
@@ -93,6 +97,8 @@ class WordSearch:
         if rules.one_reading and tables is not None and len(alphabet) <= MOST_KEPT:
             words = _word_of_class(alphabet, lexicon, tables)
         score_ends = rules.score_ends and tables is not None and tables.end >= 0
+        if first_state is None:
+            first_state = tables.first_state if tables is not None and rules.score_ends else 0
         self._arguments = (
             (
                 lexicon.nodes,
@@ -113,7 +119,7 @@ class WordSearch:
                 score_ends,
                 0 if tables is None else tables.unknown,
                 0 if tables is None else tables.end,
-                0 if tables is None or not rules.score_ends else tables.first_state,
+                first_state,
                 0.0 if phrases is None else phrases.at_once,
                 0.0 if rules.beam_threshold is None else math.exp(-rules.beam_threshold),
             ),

@@ -100,6 +100,50 @@ class LanguageTables:
         )
         return other
 
+    def seen_with(self, more: Array) -> LanguageTables:
+        """Return the tables as a lexicon of more words sees them, which the model does not know.
+
+        more : int64; those words' numbers in that lexicon, rising
+        """
+        known_before, known = self.columns[-2:]
+        is_known = np.zeros(len(known_before) - 1 + len(more), dtype=bool)
+        others = np.ones(len(is_known), dtype=bool)
+        others[more] = False
+        is_known[others] = np.diff(known_before) > 0
+        other = copy.copy(self)
+        known_before = np.concatenate([[0], np.cumsum(is_known)]).astype(np.int32)
+        other.columns = (*self.columns[:-2], known_before, known)
+        return other
+
+    def state_after(self, words: Array, *, begin: bool) -> int:
+        """Return the state after words.
+
+        words : int64; their numbers in the lexicon, -1 for those that it lacks
+        begin : whether a text begins right before them
+        """
+        known_before, known = self.columns[-2:]
+        history = [self.known + 1] if begin else []
+        for word in words.tolist():
+            at = int(known_before[word]) if word >= 0 else -1
+            is_known = word >= 0 and known_before[word + 1] > at
+            history.append(int(known[at]) if is_known else self.unknown)
+        for start in range(len(history)):
+            entry = self._entry(history[start:])
+            if entry:
+                return int(self._state[entry])
+        return 0
+
+    def _entry(self, words: list[int]) -> int:
+        """Return the entry of an n-gram; 0 if there is none."""
+        entry = 0
+        for word in words:
+            start, stop = self._first_child[entry : entry + 2]
+            at = start + int(np.searchsorted(self._word[start:stop], word))
+            if at == stop or self._word[at] != word:
+                return 0
+            entry = at
+        return entry
+
     def _rows(self, model: NGramModel, new: Array) -> None:
         """Take the entries that are left in their new order, level by level."""
         fanout = np.diff(model.first_child)
