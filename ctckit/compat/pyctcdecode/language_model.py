@@ -244,7 +244,8 @@ class LanguageModel(AbstractLanguageModel):
 class MultiLanguageModel(AbstractLanguageModel):
     """The mean of several models, which is not there: making one raises."""
 
-    def __init__(self, language_models: list[LanguageModel]) -> None:
+    def __new__(cls, language_models: list[LanguageModel]) -> MultiLanguageModel:
+        """Raise InvalidValueError."""
         raise InvalidValueError(
             f"a decoder must have one language model, got {len(language_models)}; train one on all "
             "texts, or rank the best texts by the others with ctckit.rescore"
