@@ -64,8 +64,9 @@ else:
     raise SystemExit("taken")
 """,
         "import ctckit.testing.oracles",
+        "from ctckit.compat.pyctcdecode import install; install()",
     ],
-    ids=["import", "list", "wrong option", "wrong shape", "oracles"],
+    ids=["import", "list", "wrong option", "wrong shape", "oracles", "pyctcdecode"],
 )
 def test_what_is_cheap_loads_nothing_heavy(code):
     assert loaded_by(code) == []

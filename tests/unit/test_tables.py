@@ -211,6 +211,42 @@ def test_fewer_words(rng, tmp_path):
             assert found == pytest.approx(case.score([], spelled, begin=True), abs=1e-5)
 
 
+def test_more_words(rng, tmp_path):
+    """They are unknown, whichever place they have among the others."""
+    case = Case(rng, tmp_path, 3)
+    more = [word for word in WORDS if word not in case.lexicon and word not in case.known]
+    for added in ([], more[:1], more):
+        longer = Lexicon([*case.lexicon.words, *added], ALPHABET)
+        seen = case.tables.seen_with(np.sort(longer.numbers(added)))
+        assert (seen.known, seen.order) == (case.tables.known, case.tables.order)
+        bigger = Case.__new__(Case)
+        bigger.model, bigger.known, bigger.lexicon, bigger.tables = (
+            case.model, case.known, longer, seen,
+        )  # fmt: skip
+        bigger.compare_words(rng)
+        bigger.compare_ranges(rng)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("lacking", [(), ("<s>",)])
+def test_states_after_words(rng, tmp_path, order, lacking):
+    case = Case(rng, tmp_path, order, lacking=lacking)
+    for begin in (True, False):
+        assert case.tables.state_after(np.zeros(0, dtype=np.int64), begin=begin) == case.context(
+            [], begin=begin
+        )
+        for _ in range(60):
+            words = rng.choice(list(case.lexicon.words), rng.integers(1, 6)).tolist()
+            state = case.tables.state_after(case.lexicon.numbers(words), begin=begin)
+            assert state == case.context(words, begin=begin)
+    known = next(word for word in case.lexicon.words if word in case.known)
+    unknown = next(word for word in case.lexicon.words if word not in case.known)
+    for words in ([known, "zz"], ["zz", known]):  # as one that the model does not know
+        like = [unknown if word == "zz" else word for word in words]
+        state = case.tables.state_after(case.lexicon.numbers(words), begin=True)
+        assert state == case.context(like, begin=True)
+
+
 def test_special_words_are_no_words(rng, tmp_path):
     """Classes of an alphabet may be called so; they count as unknown."""
     case = Case(rng, tmp_path, 2)
