@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -11,7 +10,15 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from ctckit.compat.pyctcdecode.alphabet import Alphabet, verify_alphabet_coverage
+from ctckit.compat.pyctcdecode.alphabet import Alphabet
+from ctckit.compat.pyctcdecode.arguments import (
+    checked_model,
+    checked_prune,
+    checked_start,
+    checked_weight,
+    checked_width,
+    warn_of_what_does_nothing,
+)
 from ctckit.compat.pyctcdecode.beams import Clock, Found, Frames, WordFrames, find_texts
 from ctckit.compat.pyctcdecode.constants import (
     DEFAULT_ALPHA,
@@ -36,7 +43,15 @@ from ctckit.errors import InvalidValueError, NotFoundError, warn_user
 from ctckit.hypotheses import DecodedBatch
 from ctckit.matrices import MatrixBatch
 
-__all__ = ["BeamSearchDecoderCTC", "Frames", "WordFrames", "build_ctcdecoder"]
+__all__ = [
+    "BeamSearchDecoderCTC",
+    "Frames",
+    "LMState",
+    "OutputBeam",
+    "OutputBeamMPSafe",
+    "WordFrames",
+    "build_ctcdecoder",
+]
 
 Logits = npt.NDArray[Any]
 LMState = State | None
@@ -76,7 +91,7 @@ class BeamSearchDecoderCTC:
         self._is_bpe = alphabet.is_bpe
         self._idx2vocab = dict(enumerate(alphabet.labels))
         self._spelling = Spelling(alphabet)
-        self._searches = Searches(self._spelling, _checked_model(language_model))
+        self._searches = Searches(self._spelling, checked_model(language_model))
         self._model_key = os.urandom(16)
         container = BeamSearchDecoderCTC.model_container
         container[self._model_key] = language_model
@@ -106,6 +121,7 @@ class BeamSearchDecoderCTC:
 
     def cleanup(self) -> None:
         """Let go of the language model. The decoder cannot be used any more."""
+        self._searches = Searches(self._spelling, None)
         BeamSearchDecoderCTC.model_container.pop(self._model_key, None)
 
     @property
@@ -182,12 +198,14 @@ class BeamSearchDecoderCTC:
         ------
         InvalidValueError : a matrix or an argument that breaks its rule
         """
-        if prune_history:
-            warn_user(
-                "prune_history does nothing here: no text is dropped for another with the same end"
-            )
         decoder = self._decoder(
-            beam_width, beam_prune_logp, token_min_logp, hotwords, hotword_weight, lm_start_state
+            beam_width,
+            beam_prune_logp,
+            token_min_logp,
+            hotwords,
+            hotword_weight,
+            lm_start_state,
+            prune_history,
         )
         beams = next(self._all_beams(decoder, [logits], beam_prune_logp))
         start = self._start(lm_start_state)
@@ -211,12 +229,13 @@ class BeamSearchDecoderCTC:
 
         pool : not used
         """
-        if prune_history:
-            warn_user(
-                "prune_history does nothing here: no text is dropped for another with the same end"
-            )
         decoder = self._decoder(
-            beam_width, beam_prune_logp, token_min_logp, hotwords, hotword_weight
+            beam_width,
+            beam_prune_logp,
+            token_min_logp,
+            hotwords,
+            hotword_weight,
+            prune_history=prune_history,
         )
         return [
             [(one.text, frames, one.logit_score, one.lm_score) for one, frames in beams]
@@ -231,39 +250,23 @@ class BeamSearchDecoderCTC:
         hotwords: Iterable[str] | None,
         hotword_weight: float,
         lm_start_state: LMState = None,
+        prune_history: bool = False,
     ) -> Decoder:
         """Return the decoder for some arguments, and the model as it is weighed now."""
-        if not token_min_logp <= DEFAULT_MIN_TOKEN_LOGP:
-            warn_user(
-                f"token_min_logp={token_min_logp} does nothing here: every class is tried in every "
-                "frame"
-            )
-        model = _checked_model(self._language_model)
+        warn_of_what_does_nothing(token_min_logp, prune_history)
+        model = checked_model(self._language_model)
         if model is not self._searches.model:
             self._searches = Searches(self._spelling, model)
         hot_words = split_hot_words(hotwords, self._spelling)
         wanted = Wanted(
-            _checked_width(beam_width),
-            _checked_prune(beam_prune_logp),
+            checked_width(beam_width),
+            checked_prune(beam_prune_logp),
             hot_words,
-            _checked_weight(hotword_weight) if hot_words else 0.0,
+            checked_weight(hotword_weight) if hot_words else 0.0,
             None if model is None else model.weights(),
-            self._checked_start(lm_start_state),
+            checked_start(lm_start_state, model),
         )
         return self._searches.get(wanted)
-
-    def _checked_start(self, state: LMState) -> LMState:
-        if state is None or isinstance(state, State):
-            if state is not None and self._searches.model is None:
-                raise InvalidValueError(
-                    f"lm_start_state must be None without a language model, got {state!r}; "
-                    "leave it out"
-                )
-            return state
-        raise InvalidValueError(
-            f"lm_start_state must be a state that this decoder returned, got "
-            f"{type(state).__name__}; take it from decode_beams(...)[0][1]"
-        )
 
     def _start(self, state: LMState) -> LMState:
         model = self._searches.model
@@ -440,51 +443,4 @@ def build_ctcdecoder(
             "labels have no space: each text is one word for the language model; name the label "
             "between words ' ' or '|'"
         )
-    verify_alphabet_coverage(alphabet, model.words)
     return BeamSearchDecoderCTC(alphabet, model)
-
-
-def _checked_model(model: AbstractLanguageModel | None) -> LanguageModel | None:
-    if model is None or isinstance(model, LanguageModel):
-        return model
-    raise InvalidValueError(
-        f"language_model must be a LanguageModel of ctckit.compat.pyctcdecode or None, got "
-        f"{type(model).__module__}.{type(model).__name__}; the search cannot call it: give an ARPA "
-        "file, or rank the best texts anew with ctckit.rescore"
-    )
-
-
-def _checked_width(beam_width: Any) -> int:
-    try:
-        return operator.index(beam_width)
-    except TypeError:
-        raise InvalidValueError(
-            f"beam_width must be an integer, got {beam_width!r}; the default is "
-            f"{DEFAULT_BEAM_WIDTH}"
-        ) from None
-
-
-def _checked_prune(beam_prune_logp: Any) -> float:
-    try:
-        number = float(beam_prune_logp)
-    except (TypeError, ValueError):
-        number = 1.0
-    if not number <= 0.0:
-        raise InvalidValueError(
-            f"beam_prune_logp must be a number of at most 0, got {beam_prune_logp!r}; the default "
-            f"is {DEFAULT_PRUNE_LOGP:g}"
-        )
-    return -number
-
-
-def _checked_weight(hotword_weight: Any) -> float:
-    try:
-        number = float(hotword_weight)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not abs(number) < float("inf"):
-        raise InvalidValueError(
-            f"hotword_weight must be a finite number, got {hotword_weight!r}; the default is "
-            f"{DEFAULT_HOTWORD_WEIGHT:g}"
-        )
-    return number

@@ -7,6 +7,7 @@ import itertools
 import math
 import pickle
 import warnings
+import weakref
 from collections import defaultdict
 
 import numpy as np
@@ -536,8 +537,14 @@ def test_models_are_let_go(labels, arpa):
     decoder = build_ctcdecoder(labels, arpa)
     key = decoder._model_key
     assert container[key] is decoder._language_model
+    model = weakref.ref(decoder._language_model)
+    shown = repr(decoder)
+    assert shown.startswith("BeamSearchDecoderCTC(Alphabet(")
+    assert repr(model()) in shown
     decoder.cleanup()
     decoder.cleanup()
+    gc.collect()
+    assert model() is None
     assert key not in container
     with pytest.raises(NotFoundError, match=r"must have its language model, got one after cleanup"):
         decoder.decode(np.zeros((1, len(labels))) - 1)
