@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit.compat.pyctcdecode.spelling import Spelling
-from ctckit.hypotheses import DecodedBatch
+from ctckit.hypotheses import DecodedBatch, SearchResult
+from ctckit.intake import offsets_of
+from ctckit.matrices import MatrixBatch
 
 Frames = tuple[int, int]
 WordFrames = tuple[str, Frames]
@@ -25,13 +28,13 @@ class Found:
     text : as it is returned
     logit_score : log-probability of the alignments that the search gathered
     others : what else is in the score: the language model, the words, hot words
-    row : the hypothesis with the best score among those that write it
+    token_ids : of the hypothesis with the best score among those that write it
     """
 
     text: str
     logit_score: float
     others: float
-    row: int
+    token_ids: npt.NDArray[np.int32]
 
     @property
     def lm_score(self) -> float:
@@ -56,10 +59,11 @@ def find_texts(decoded: DecodedBatch, line: int, spelling: Spelling) -> list[Fou
     bounds = decoded.token_offsets[start : stop + 1].tolist()
     by_text: dict[str, Found] = {}
     for i, (logit_score, other) in enumerate(zip(matrix.tolist(), others.tolist(), strict=True)):
-        text = " ".join(spelling.text(decoded.token_ids[bounds[i] : bounds[i + 1]]).split())
+        token_ids = decoded.token_ids[bounds[i] : bounds[i + 1]]
+        text = " ".join(spelling.text(token_ids).split())
         found = by_text.get(text)
         if found is None:
-            by_text[text] = Found(text, logit_score, other, start + i)
+            by_text[text] = Found(text, logit_score, other, token_ids)
         else:
             found.logit_score = _add(found.logit_score, logit_score)
     return sorted(by_text.values(), key=lambda one: -one.lm_score)
@@ -71,27 +75,54 @@ def _add(first: float, second: float) -> float:
     return high if low == -math.inf else high + math.log1p(math.exp(low - high))
 
 
-class Clock:
-    """Tells when the words of a matrix's hypotheses were said."""
+def is_settled(texts: Sequence[Found], last: float, more: int) -> bool:
+    """Return whether the first text stays the best one, whatever other hypotheses add to which.
 
-    def __init__(self, decoded: DecodedBatch, line: int, log_probs: Any, spelling: Spelling):
-        self._decoded = decoded
+    last : the score that none of these is above; more : how many there may be
+    """
+    others = last + math.log(more)
+    rivals = [one.lm_score for one in texts[1:2]] or [-math.inf]
+    return texts[0].lm_score > _add(rivals[0], others)
+
+
+def word_frames(
+    batch: MatrixBatch, lines: Sequence[Sequence[Found]], spelling: Spelling
+) -> Iterator[list[list[WordFrames]]]:
+    """Yield of each matrix its texts' words, with their first frame and the one after the last.
+
+    Both are of the likeliest alignment. Nothing where none spells the text.
+    """
+    texts = [one for line in lines for one in line]
+    offsets = offsets_of([len(one.token_ids) for one in texts])
+    by_line = offsets_of([len(line) for line in lines])
+    token_ids = np.concatenate([one.token_ids for one in texts])
+    scores = np.array([one.lm_score for one in texts])
+    timesteps = DecodedBatch(batch, SearchResult(token_ids, offsets, by_line, scores)).timesteps
+    row = 0
+    for log_probs, line in zip(batch, lines, strict=True):
+        clock = _Clock(log_probs, spelling)
+        found = []
+        for text in line:
+            first = timesteps[offsets[row] : offsets[row + 1]].tolist()
+            found.append(clock.frames(text.token_ids, first))
+            row += 1
+        yield found
+
+
+class _Clock:
+    """Tells when the words of one matrix's texts were said."""
+
+    def __init__(self, log_probs: npt.NDArray[np.float32], spelling: Spelling) -> None:
         self._log_probs = log_probs
         self._spelling = spelling
         self._ends: dict[tuple[int, int, int], int] = {}
 
-    def frames(self, row: int) -> list[WordFrames]:
-        """Return each word with its first frame and the one after its last, of a hypothesis.
-
-        Both are of the likeliest alignment. Nothing where none spells the text.
-        """
-        start, stop = self._decoded.token_offsets[row : row + 2].tolist()
-        token_ids = self._decoded.token_ids[start:stop]
-        first = self._decoded.timesteps[start:stop].tolist()
+    def frames(self, token_ids: npt.NDArray[np.int32], first: list[int]) -> list[WordFrames]:
+        """Return each word of a text, whose tokens begin in some frames."""
         if not first or first[0] < 0:
             return []
         tokens = [*token_ids.tolist(), -1]
-        first.append(len(self._log_probs))
+        first = [*first, len(self._log_probs)]
         found = []
         for word, begin, end in self._spelling.words(token_ids):
             # Between two of a token there is a blank.
@@ -103,13 +134,10 @@ class Clock:
         """Return where a token ends that begins in a frame and has to end before another."""
         key = token, start, limit
         if key not in self._ends:
+            blank = self._spelling.tokens.blank
             after = self._log_probs[start + 1 : limit]
-            self._ends[key] = start + 1 + _stay(after[:, token], after[:, self._blank])
+            self._ends[key] = start + 1 + _stay(after[:, token], after[:, blank])
         return self._ends[key]
-
-    @property
-    def _blank(self) -> int:
-        return self._spelling.tokens.blank
 
 
 def _stay(token: npt.NDArray[Any], blank: npt.NDArray[Any]) -> int:

@@ -19,7 +19,14 @@ from ctckit.compat.pyctcdecode.arguments import (
     checked_width,
     warn_of_what_does_nothing,
 )
-from ctckit.compat.pyctcdecode.beams import Clock, Found, Frames, WordFrames, find_texts
+from ctckit.compat.pyctcdecode.beams import (
+    Found,
+    Frames,
+    WordFrames,
+    find_texts,
+    is_settled,
+    word_frames,
+)
 from ctckit.compat.pyctcdecode.constants import (
     DEFAULT_ALPHA,
     DEFAULT_BEAM_WIDTH,
@@ -62,6 +69,8 @@ OutputBeamMPSafe = tuple[str, list[WordFrames], float, float]
 
 MOST_TOKENS = 1 << 24
 """Tokens of hypotheses that are decoded at a time."""
+FEW = 8
+"""Hypotheses that mostly settle which text is the best."""
 
 
 class BeamSearchDecoderCTC:
@@ -279,7 +288,7 @@ class BeamSearchDecoderCTC:
         return start.after(tuple(text.split()), model.order)
 
     def _decoded(
-        self, decoder: Decoder, matrices: Sequence[Logits] | Logits
+        self, decoder: Decoder, matrices: Sequence[Logits] | Logits, n_best: int
     ) -> Iterator[tuple[MatrixBatch, DecodedBatch]]:
         """Yield all matrices, many at a time, and their hypotheses."""
         if getattr(matrices, "ndim", 3) != 3:
@@ -288,30 +297,41 @@ class BeamSearchDecoderCTC:
                 "decode one matrix with decode"
             )
         batch = to_batch(list(matrices), self._spelling.tokens)
-        width: int = decoder.beam_width  # type: ignore[attr-defined]
         start = 0
         for stop in range(1, len(batch) + 1):
             frames = batch.offsets[min(stop + 1, len(batch))] - batch.offsets[start]
-            if stop == len(batch) or frames * width > MOST_TOKENS:
+            if stop == len(batch) or frames * n_best > MOST_TOKENS:
                 part = batch[start:stop]
-                yield part, decoder.decode_batch(part, n_best=width)
+                yield part, decoder.decode_batch(part, n_best=n_best)
                 start = stop
 
     def _best_texts(self, decoder: Decoder, matrices: Sequence[Logits] | Logits) -> Iterator[str]:
-        for _, decoded in self._decoded(decoder, matrices):
+        width: int = decoder.beam_width  # type: ignore[attr-defined]
+        few = width if self._alphabet.is_bpe else min(FEW, width)
+        for batch, decoded in self._decoded(decoder, matrices, few):
             for line in range(len(decoded)):
-                yield find_texts(decoded, line, self._spelling)[0].text
+                texts = find_texts(decoded, line, self._spelling)
+                start, stop = decoded.hypothesis_offsets[line : line + 2].tolist()
+                last = float(decoded.scores[stop - 1])
+                if few == stop - start < width and not is_settled(texts, last, width - few):
+                    every = decoder.decode_batch(batch[line : line + 1], n_best=width)
+                    texts = find_texts(every, 0, self._spelling)
+                yield texts[0].text
 
     def _all_beams(
         self, decoder: Decoder, matrices: Sequence[Logits] | Logits, beam_prune_logp: float
     ) -> Iterator[list[tuple[Found, list[WordFrames]]]]:
         """Yield of each matrix the texts that are good enough, and when their words were said."""
-        for batch, decoded in self._decoded(decoder, matrices):
+        width: int = decoder.beam_width  # type: ignore[attr-defined]
+        for batch, decoded in self._decoded(decoder, matrices, width):
+            lines = []
             for line in range(len(decoded)):
-                clock = Clock(decoded, line, batch[line], self._spelling)
                 texts = find_texts(decoded, line, self._spelling)
                 least = texts[0].lm_score + beam_prune_logp
-                yield [(one, clock.frames(one.row)) for one in texts if one.lm_score >= least]
+                lines.append([one for one in texts if one.lm_score >= least])
+            frames = word_frames(batch, lines, self._spelling)
+            for texts, said in zip(lines, frames, strict=True):
+                yield list(zip(texts, said, strict=True))
 
     def save_to_dir(self, filepath: str) -> None:
         """Write the labels and the language model to a folder, which is made if need be.

@@ -56,7 +56,8 @@ def test_imports_get_the_shim(fresh):
 
 
 def test_metadata_tell_the_versions(fresh, monkeypatch):
-    # As where neither is installed: only the shim's finder is asked.
+    # As where neither is installed: only the shim's finder is asked. What that imports comes first.
+    importlib.metadata.metadata("numpy")
     monkeypatch.setattr(sys, "meta_path", [])
     for name in NAMES:
         with pytest.raises(importlib.metadata.PackageNotFoundError):
