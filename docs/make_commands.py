@@ -20,6 +20,7 @@ HELPS = (
     ("decode", "--decoder", "wordbeamsearch"),
     ("bench",),
     ("convert",),
+    ("plot",),
     ("read",),
     ("dump",),
     ("train",),

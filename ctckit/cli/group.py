@@ -19,6 +19,7 @@ COMMANDS = {
     "export": ("ctckit.cli.export:export", "Write a model as an ONNX file."),
     "lm": ("ctckit.cli.lm:lm", "Train and look at language models."),
     "pack": ("ctckit.cli.pack:pack", "Pack a data set into one file that is read fast."),
+    "plot": ("ctckit.cli.plot:plot", "Draw a matrix, and what is read in it."),
     "read": ("ctckit.cli.read:read", "Read images of words or lines."),
     "train": ("ctckit.cli.train:train", "Train a recognizer on images with texts."),
     "validate": ("ctckit.cli.validate:validate", "Error rates of a model on images."),
