@@ -109,7 +109,7 @@ def test_unknown_command_gets_a_proposal(invoke):
     assert result.exit_code == 2
     assert result.stderr == (
         "ctckit: error: command must be one of bench, convert, decode, decoders, dump, export, lm, "
-        "pack, read, train, validate, got 'decod'; did you mean 'decode'?\n"
+        "pack, plot, read, train, validate, got 'decod'; did you mean 'decode'?\n"
     )
     assert invoke("xyz").stderr.endswith("got 'xyz'; see ctckit --help\n")
 
