@@ -14,7 +14,7 @@ IMPORTED := ctckit plugins/ctcwordbeamsearch/ctcwordbeamsearch
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test nojit demo lint types imports wheels check peers model kenlm bench language lm speed accuracy networks clean
+.PHONY: setup test nojit demo lint types imports wheels docs check peers model kenlm bench language lm speed accuracy networks clean
 
 setup: $(READY)
 
@@ -54,7 +54,13 @@ imports: setup
 wheels: setup
 	bash tests/wheels.sh $(BIN)/python
 
-check: test lint types imports wheels
+# The site of the documents, out/docs/index.html. Warnings are errors.
+docs: setup
+	rm -rf out/docs
+	$(BIN)/sphinx-build -W --keep-going --quiet -b html -c docs . out/docs
+	$(BIN)/python docs/check_site.py out/docs
+
+check: test lint types imports wheels docs
 
 # The decoders that benchmarks/ compares with, in an environment of their own.
 peers: .peers/.ready

@@ -7,13 +7,14 @@ of the plugins work there and on the site alike.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import ctckit
 
 NAV = {
-    "": ["api", "commands", "plots"],
-    "Concepts": ["concepts", "decoding", "../README"],
+    "": ["api", "commands"],
+    "Concepts": ["concepts", "decoding"],
     "How to": [
         "recognizer",
         "huggingface",
@@ -23,29 +24,35 @@ NAV = {
         "language-models",
         "model-card",
     ],
-    "Write a decoder": ["plugins", "../plugins/template/README"],
-    "Come from elsewhere": ["migrate"],
+    "Write a decoder": [
+        "plugins",
+        "tutorial",
+        "conformance",
+        "peers",
+        "../plugins/template/README",
+        "../plugins/ctckit-peers/README",
+    ],
+    "Come from elsewhere": ["migrate", "migrate-*"],
     "Reference": [
         "reference/ctckit",
-        "reference/matrices",
+        "reference/tools",
         "reference/language",
         "reference/recognizer",
-        "reference/tools",
+        "reference/testing",
         "dump-format",
         "model-format",
     ],
     "Project": [
         "benchmarks",
+        "../README",
         "../CHANGELOG",
         "../CONTRIBUTING",
         "../plugins/ctcwordbeamsearch/README",
-        "../corpora/demo/README",
-        "../corpora/lines/README",
-        "../corpora/words/README",
-        "../corpora/fonts/README",
+        "../corpora/*/README",
     ],
 }
-"""The pages by part, as in the side bar; paths are from docs/."""
+"""The pages by part, as in the side bar: patterns from docs/. A page in none is an error."""
+DOCS = Path(__file__).parent
 
 project = "ctckit"
 author = "The ctckit authors"
@@ -61,17 +68,23 @@ include_patterns = [
 ]
 exclude_patterns = [".*", "out", "build", "dist", "ctckit", "tests", "benchmarks"]
 myst_heading_anchors = 4
-myst_enable_extensions = ["colon_fence"]
+highlight_language = "none"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {
+    name: name
+    for name in ("Float32Array", "Float64Array", "Int32Array", "Int64Array", "UInt8Array")
+}
 napoleon_google_docstring = False
+napoleon_use_ivar = True
 napoleon_use_rtype = False
 default_role = "py:obj"
 python_use_unqualified_type_names = True
 add_module_names = False
-toc_object_entries = False
+toc_object_entries_show_parents = "hide"
+maximum_signature_line_length = 88
 
 html_theme = "furo"
 html_title = f"ctckit {version}"
@@ -80,18 +93,29 @@ html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
 html_static_path = ["static"]
+html_extra_path = ["root"]
 html_css_files = ["site.css"]
 html_theme_options = {"top_of_page_buttons": []}
 pygments_style = "default"
 pygments_dark_style = "monokai"
 
 
+def pages_of(pattern: str) -> list[str]:
+    """Return the pages that a pattern of `NAV` stands for, without their endings."""
+    up, below = DOCS, pattern
+    if pattern.startswith("../"):
+        up, below = DOCS.parent, pattern[3:]
+    found = [path for ending in (".md", ".rst") for path in sorted(up.glob(below + ending))]
+    return ["/" + path.relative_to(DOCS.parent).with_suffix("").as_posix() for path in found]
+
+
 def add_nav(app: Any, docname: str, source: list[str]) -> None:
     """Put what the side bar shows behind the first page, in which nothing is seen of it."""
     if docname != root_doc:
         return
-    for caption, pages in NAV.items():
+    for caption, patterns in NAV.items():
         title = f":caption: {caption}\n" if caption else ""
+        pages = [page for pattern in patterns for page in pages_of(pattern)]
         source[0] += f"\n```{{toctree}}\n:hidden:\n{title}\n" + "\n".join(pages) + "\n```\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import importlib
 import importlib.util
 import inspect
@@ -27,7 +28,7 @@ from ctckit.testing.conformance import DecoderConformance
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
-    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
     *sorted(ROOT.glob("corpora/*/README.md")),
     *sorted(ROOT.glob("plugins/*/README.md")),
 ]
@@ -178,6 +179,28 @@ def commands(path):
     return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 
+def sessions(path):
+    """Return the commands of a console block, those after a $, and what each of them prints."""
+    found = []
+    for code in blocks(path, "console"):
+        for part in re.split(r"^\$ ", code.replace("\\\n", " "), flags=re.MULTILINE)[1:]:
+            command, _, said = part.partition("\n")
+            found.append((shlex.split(command), said))
+    return found
+
+
+@pytest.mark.xdist_group("keras")
+@pytest.mark.parametrize("path", with_blocks("console"))
+def test_sessions_print_what_they_say(path, users_files):
+    checker = doctest.OutputChecker()
+    assert sessions(path)
+    for words, said in sessions(path):
+        assert words[0] == "ctckit"
+        result = CliRunner().invoke(cli, words[1:], prog_name="ctckit", catch_exceptions=False)
+        assert result.exit_code == 0, (words, result.output)
+        assert checker.check_output(said, result.stdout, doctest.ELLIPSIS), (words, result.stdout)
+
+
 @pytest.mark.xdist_group("keras")
 @pytest.mark.parametrize(
     "path",
@@ -204,7 +227,7 @@ def test_other_commands_are_those_that_there_are():
             assert set("".join(said).split()) <= targets, (name_of(path), said)
         for words in commands(path):
             assert words[0] in ("pip", "make", "ctckit")
-            projects = [word for word in words[2:] if words[0] == "pip"]
+            projects = [word.partition("[")[0] for word in words[2:] if words[0] == "pip"]
             assert all((ROOT / project / "pyproject.toml").is_file() for project in projects)
 
 
