@@ -52,6 +52,8 @@ NAV = {
     ],
 }
 """The pages by part, as in the side bar: patterns from docs/. A page in none is an error."""
+TITLES = {"/README": "README", "/plugins/template/README": "The template"}
+"""What the side bar calls a page, if not by its own title."""
 DOCS = Path(__file__).parent
 
 project = "ctckit"
@@ -116,6 +118,7 @@ def add_nav(app: Any, docname: str, source: list[str]) -> None:
     for caption, patterns in NAV.items():
         title = f":caption: {caption}\n" if caption else ""
         pages = [page for pattern in patterns for page in pages_of(pattern)]
+        pages = [f"{TITLES[page]} <{page}>" if page in TITLES else page for page in pages]
         source[0] += f"\n```{{toctree}}\n:hidden:\n{title}\n" + "\n".join(pages) + "\n```\n"
 
 
