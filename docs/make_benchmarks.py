@@ -33,16 +33,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def time_of(us: float | None) -> str:
-    """Return microseconds with as many digits as they deserve, in a fitting unit.
-
-    >>> time_of(2.48), time_of(55.1), time_of(2500.0), time_of(None)
-    ('2.5 us', '55 us', '2.5 ms', '')
-    """
+    """Return microseconds with as many digits as they deserve, in a fitting unit."""
     if us is None:
         return ""
-    if us >= 1000:
-        return f"{us / 1000:.1f} ms"
-    return f"{us:.1f} us" if us < 10 else f"{us:.0f} us"
+    number, unit = (us / 1000, "ms") if us >= 1000 else (us, "us")
+    digits = 0 if 10 <= us < 1000 else 1
+    return f"{number:.{digits}f}\N{NO-BREAK SPACE}{unit}"
 
 
 def measured(stamp: Row, command: str) -> str:

@@ -56,6 +56,13 @@ def test_every_public_name_is_in_the_reference(site):
 
 
 @pytest.mark.xdist_group("site")
+def test_what_is_said_of_a_parameter_is_not_its_type(site):
+    text = (site / "docs" / "reference" / "ctckit.html").read_text(encoding="utf-8")
+    assert re.search(r"<strong>n_best</strong> . hypotheses wanted for each matrix", text)
+    assert re.search(r"<strong>threads</strong> . worker threads; None takes every core", text)
+
+
+@pytest.mark.xdist_group("site")
 def test_every_document_is_on_the_site(site):
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")]:
         assert (site / path.relative_to(ROOT).with_suffix(".html")).is_file(), path
