@@ -39,6 +39,7 @@ NAV = {
         "reference/language",
         "reference/recognizer",
         "reference/testing",
+        "reference/compat",
         "dump-format",
         "model-format",
     ],
