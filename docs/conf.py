@@ -6,11 +6,14 @@ of the plugins work there and on the site alike.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 from typing import Any
 
 import ctckit
+import ctckit.compat
 
 NAV = {
     "": ["api", "commands"],
@@ -73,6 +76,8 @@ exclude_patterns = [".*", "out", "build", "dist", "ctckit", "tests", "benchmarks
 myst_heading_anchors = 4
 highlight_language = "none"
 
+# Shims have names that are ctckit's, too: a docstring means its own module's.
+suppress_warnings = ["ref.python"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -123,6 +128,21 @@ def add_nav(app: Any, docname: str, source: list[str]) -> None:
         source[0] += f"\n```{{toctree}}\n:hidden:\n{title}\n" + "\n".join(pages) + "\n```\n"
 
 
+def add_shims(app: Any, docname: str, source: list[str]) -> None:
+    """Put the public names of each module of `ctckit.compat` behind the page that is theirs."""
+    if docname != "docs/reference/compat":
+        return
+    for found in pkgutil.iter_modules(ctckit.compat.__path__):
+        name = f"ctckit.compat.{found.name}"
+        public = getattr(importlib.import_module(name), "__all__", ())
+        if public:
+            title = f"``{name}``"
+            source[0] += (
+                f"\n{title}\n{'-' * len(title)}\n\n.. automodule:: {name}\n"
+                f"   :members: {', '.join(public)}\n   :imported-members:\n"
+            )
+
+
 def tell_parameters(
     app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
@@ -135,6 +155,7 @@ def tell_parameters(
 
 
 def setup(app: Any) -> None:
-    """Connect the two."""
+    """Connect them."""
     app.connect("source-read", add_nav)
+    app.connect("source-read", add_shims)
     app.connect("autodoc-process-docstring", tell_parameters, priority=400)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 import runpy
 import subprocess
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 import ctckit
+import ctckit.compat
 import ctckit.dumps
 import ctckit.language
 
@@ -49,7 +52,13 @@ def test_every_public_name_is_in_the_reference(site):
         path.read_text(encoding="utf-8") for path in (site / "docs" / "reference").glob("*.html")
     )
     described = set(re.findall(r'id="(ctckit[\w.]*)"', text))
-    for module in (ctckit, ctckit.language, ctckit.dumps):
+    shims = [
+        importlib.import_module(f"ctckit.compat.{found.name}")
+        for found in pkgutil.iter_modules(ctckit.compat.__path__)
+    ]
+    shims = [module for module in shims if hasattr(module, "__all__")]
+    assert shims
+    for module in (ctckit, ctckit.language, ctckit.dumps, *shims):
         names = {f"{module.__name__}.{name}" for name in module.__all__ if name != "__version__"}
         names -= {f"ctckit.dumps.{name}" for name in ctckit.__all__}
         assert names <= described, names - described
