@@ -35,6 +35,7 @@ import numpy.typing as npt
 from ctckit.compat.arrays import beam_search as beam_search_of_classes
 from ctckit.compat.arrays import checked_count, numbered_classes, said_as, shaped_array
 from ctckit.errors import CtckitError, InvalidValueError
+from ctckit.intake import ROW_SUM_TOLERANCE
 from ctckit.matrices import MatrixBatch
 
 __all__ = [
@@ -88,7 +89,9 @@ def viterbi_search(
     >>> viterbi_search(probs, "-a"), viterbi_search(probs, "-a", qstring=True)
     (('a', [0]), ('a)', [0]))
     """
-    probs, _ = _checked(network_output, alphabet)
+    probs = _shaped(network_output, alphabet)
+    if not _are_probabilities(probs):
+        _to_batch(probs)  # says what is wrong
     best = probs.argmax(axis=1)
     fresh = best != 0
     if collapse_repeats:
@@ -140,7 +143,8 @@ def beam_search(
     (('a', [0]), ('', []))
     """
     width = checked_count("beam_size", beam_size, "how many prefixes a frame keeps")
-    probs, batch = _checked(network_output, alphabet)
+    probs = _shaped(network_output, alphabet)
+    batch = _to_batch(probs)
     classes = probs.shape[1]
     if not 0 <= beam_cut_threshold < 1 / classes:
         raise InvalidValueError(
@@ -215,15 +219,29 @@ def _batch_of(log_probs: npt.NDArray[np.float32]) -> MatrixBatch:
     return MatrixBatch.from_logits([log_probs], numbered_classes(log_probs.shape[1], 0))
 
 
-def _checked(
-    network_output: Any, alphabet: Sequence[str]
-) -> tuple[npt.NDArray[np.floating[Any]], MatrixBatch]:
-    """Return the probabilities as they are, and as a batch of one."""
+def _shaped(network_output: Any, alphabet: Sequence[str]) -> npt.NDArray[np.floating[Any]]:
     probs = shaped_array("network_output", network_output, "(T, C)")
     if len(alphabet) != probs.shape[1]:
         raise InvalidValueError(
             f"alphabet must hold {probs.shape[1]} labels, one a class of network_output, got "
             f"{len(alphabet)}; count the blank in, which is the first"
         )
+    return probs
+
+
+def _are_probabilities(probs: npt.NDArray[np.floating[Any]]) -> bool:
+    """Return whether they surely are; a few microseconds, where taking logarithms is many."""
+    if probs.dtype != np.float32 or not probs.size:
+        return False
+    sums = probs.sum(axis=1)
+    # A NaN or an infinity gets into a sum.
+    return bool(
+        probs.min() >= 0.0
+        and sums.max() <= 1.0 + ROW_SUM_TOLERANCE
+        and sums.min() >= 1.0 - ROW_SUM_TOLERANCE
+    )
+
+
+def _to_batch(probs: npt.NDArray[np.floating[Any]]) -> MatrixBatch:
     with said_as(WORDS):
-        return probs, MatrixBatch.from_probs(probs[None], numbered_classes(probs.shape[1], 0))
+        return MatrixBatch.from_probs(probs[None], numbered_classes(probs.shape[1], 0))
