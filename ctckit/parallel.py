@@ -19,6 +19,9 @@ Result = TypeVar("Result")
 SMALLEST_CHUNK = 1000
 """Frames under which a chunk is not worth a call of its own."""
 
+WORKERS = "ctckit-worker"
+"""What the names of threads begin with that work on a batch."""
+
 
 def count_threads(threads: int | None) -> int:
     """Return `threads`, or the number of cores that this process may use for None."""
@@ -58,7 +61,7 @@ def map_in_threads(
     """Return ``[function(item) for item in items]``, with up to `threads` at once."""
     if threads == 1 or len(items) == 1:
         return [function(item) for item in items]
-    pool = ThreadPoolExecutor(min(threads, len(items)), thread_name_prefix="ctckit")
+    pool = ThreadPoolExecutor(min(threads, len(items)), thread_name_prefix=WORKERS)
     try:
         return list(pool.map(function, items))
     finally:

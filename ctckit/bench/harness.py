@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,15 @@ import numpy as np
 from ctckit.alphabet import Alphabet
 from ctckit.bench.specs import DecoderSpec
 from ctckit.decoders.base import Decoder
-from ctckit.errors import CtckitError, DumpError, InvalidValueError
+from ctckit.errors import CtckitError, DumpError, InvalidValueError, described
 from ctckit.matrices import MatrixBatch
 from ctckit.metrics import ErrorCounts, count_errors
 
 if TYPE_CHECKING:
     from ctckit.dumps import Dump
+
+Around = Callable[[str, Decoder | None], AbstractContextManager[None]]
+"""Takes a decoder's name, and itself once it is made."""
 
 
 @dataclass
@@ -81,6 +85,7 @@ def run_bench(
     references: Mapping[str, str] | None = None,
     threads: int | None = None,
     on_lines: Callable[[int], None] | None = None,
+    around: Around = lambda name, decoder: nullcontext(),
 ) -> BenchResult:
     """Decode the lines of a dump that have a reference with each decoder.
 
@@ -94,6 +99,7 @@ def run_bench(
     references : text by id, instead of the dump's own
     threads : worker threads; None takes every core
     on_lines : called with the number of lines just read
+    around : gives what to enter while a decoder's code runs
 
     Raises
     ------
@@ -103,7 +109,7 @@ def run_bench(
     unknown_ids = _check_references(dump, references)
     scores = [Score(spec.label, reason=spec.reason, expected=spec.expected) for spec in specs]
     decoders = [
-        _load(spec, score, dump.alphabet) for spec, score in zip(specs, scores, strict=True)
+        _load(spec, score, dump.alphabet, around) for spec, score in zip(specs, scores, strict=True)
     ]
     result = BenchResult(str(dump.path), scores, unknown_ids=unknown_ids)
     for part in dump.batches():
@@ -114,9 +120,10 @@ def run_bench(
         result.unreferenced += len(texts) - len(wanted)
         result.lines += len(wanted)
         if wanted:
-            for decoder, score in zip(decoders, scores, strict=True):
+            for spec, decoder, score in zip(specs, decoders, scores, strict=True):
                 if decoder is not None and score.reason is None:
-                    _decode(decoder, score, batch, wanted, threads)
+                    with around(spec.name, decoder), _reason_in(score):
+                        _decode(decoder, score, batch, wanted, threads)
         if on_lines is not None:
             on_lines(len(texts))
     result.damaged = dump.damaged
@@ -144,18 +151,29 @@ def _check_references(dump: Dump, references: Mapping[str, str] | None) -> int:
     return unknown
 
 
-def _load(spec: DecoderSpec, score: Score, alphabet: Alphabet) -> Decoder | None:
+@contextmanager
+def _reason_in(score: Score) -> Iterator[None]:
+    """Let whatever goes wrong inside be the reason why a decoder is left out."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except CtckitError as error:
+        score.reason = str(error)
+    except BaseException as error:
+        score.reason = f"decoder must work, got {described(error)}; tell its author"
+
+
+def _load(spec: DecoderSpec, score: Score, alphabet: Alphabet, around: Around) -> Decoder | None:
     """Make a decoder and run it once, so that what is compiled then is not timed."""
     if score.reason is not None:
         return None
-    try:
+    with around(spec.name, None), _reason_in(score):
         decoder = spec.load(alphabet)
         uniform = np.full((1, 2, len(alphabet)), 1 / len(alphabet), dtype=np.float32)
         decoder.decode_batch(MatrixBatch.from_probs(uniform, alphabet), threads=1).texts()
-    except CtckitError as error:
-        score.reason = str(error)
-        return None
-    return decoder
+        return decoder
+    return None
 
 
 def _with_reference(
@@ -181,10 +199,6 @@ def _decode(
     threads: int | None,
 ) -> None:
     start = time.perf_counter()
-    try:
-        texts = decoder.decode_batch(batch, threads=threads).texts()
-    except CtckitError as error:
-        score.reason = str(error)
-        return
+    texts = decoder.decode_batch(batch, threads=threads).texts()
     score.seconds += time.perf_counter() - start
     score.counts += count_errors(references, texts)

@@ -11,7 +11,7 @@ from ctckit.alphabet import Alphabet
 from ctckit.decoders.base import Decoder
 from ctckit.decoders.options import REQUIRED
 from ctckit.errors import CtckitError, InvalidValueError, NotFoundError, PluginError, did_you_mean
-from ctckit.registry import decoder_class, list_decoders, load_decoder
+from ctckit.registry import decoder_class, load_decoder
 
 CORPUS = "corpus"
 """The option that one file can be given to in every decoder that declares it."""
@@ -89,12 +89,6 @@ def parse_spec(text: str) -> DecoderSpec:
             )
         options[key] = declared[key].parse(value)
     return DecoderSpec(text, name, options)
-
-
-def installed_specs() -> list[DecoderSpec]:
-    """Return every installed decoder with its defaults, broken ones with the reason."""
-    names = sorted({info.name for info in list_decoders()})
-    return [parse_spec(name) for name in names]
 
 
 def give_corpus(specs: Sequence[DecoderSpec], corpus: Any) -> list[DecoderSpec]:

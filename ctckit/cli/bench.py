@@ -11,13 +11,20 @@ import click
 from ctckit.bench.specs import (
     DecoderSpec,
     give_corpus,
-    installed_specs,
     parse_spec,
     takes_corpus,
     without_needy,
 )
 from ctckit.cli.errors import FAILED, say, say_warnings, wrong_usage
-from ctckit.cli.options import PATH, THREADS, OutputPath, check_output_ending, click_option
+from ctckit.cli.options import (
+    PATH,
+    THREADS,
+    OutputPath,
+    check_output_ending,
+    click_option,
+    installed_names,
+)
+from ctckit.cli.plugins import plugin_code
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
 
@@ -78,7 +85,7 @@ def bench(
     if output is not None:
         check_output_ending(output, ENDINGS)
     with wrong_usage(context):
-        specs = [parse_spec(text) for text in wanted] or installed_specs()
+        specs = [_parsed(text) for text in wanted or installed_names()]
         if corpus is not None:
             if not any(takes_corpus(spec) for spec in specs):
                 say("warning: no decoder has an option corpus; the file is not used")
@@ -103,6 +110,11 @@ def bench(
 bench.params.append(click_option(THREADS))
 
 
+def _parsed(text: str) -> DecoderSpec:
+    with plugin_code(text.partition(":")[0]):
+        return parse_spec(text)
+
+
 def _run(
     path: Path, specs: list[DecoderSpec], references: Path | None, threads: int | None
 ) -> BenchResult:
@@ -116,7 +128,9 @@ def _run(
         right = read_references(references)
     dump = open_dump(path)
     with say_warnings(), progress("bench", len(dump)) as advance:
-        return run_bench(dump, specs, references=right, threads=threads, on_lines=advance)
+        return run_bench(
+            dump, specs, references=right, threads=threads, on_lines=advance, around=plugin_code
+        )
 
 
 def _print(result: BenchResult) -> None:

@@ -25,6 +25,7 @@ from ctckit.cli.options import (
     click_option,
 )
 from ctckit.cli.output import FORMATS, Rows, goes_to_terminal, is_device, open_rows
+from ctckit.cli.plugins import plugin_code
 from ctckit.cli.progress import progress
 from ctckit.cli.rescoring import make_rescorer, rescore_options
 from ctckit.hypotheses import DecodedBatch
@@ -113,7 +114,8 @@ def _decode_dump(
         progress(decoder_name(context), len(dump), quiet=goes_to_terminal(output)) as advance,
     ):
         for part in dump.batches():
-            decoded = decoder.decode_batch(part.batch, n_best=n_best, threads=threads)
+            with plugin_code(decoder_name(context), decoder):
+                decoded = decoder.decode_batch(part.batch, n_best=n_best, threads=threads)
             writer.write(Rows.of(decoded if rescored is None else rescored(decoded)))
             advance(len(decoded))
     return dump.damaged

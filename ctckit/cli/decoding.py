@@ -15,6 +15,7 @@ from ctckit.alphabet import Alphabet
 from ctckit.bench.specs import CORPUS, DecoderSpec
 from ctckit.cli.errors import say_warnings, wrong_usage
 from ctckit.cli.options import decoder_options, flags_of_decoders, installed_names, peek
+from ctckit.cli.plugins import plugin_code
 from ctckit.cli.usage import flags_of
 from ctckit.decoders.base import Decoder
 from ctckit.decoders.options import checked_options
@@ -59,7 +60,8 @@ class DecoderCommand(click.Command):
 
     def _decoder_params(self, name: str) -> list[click.Option]:
         try:
-            declared = decoder_class(name).options
+            with plugin_code(name):
+                declared = decoder_class(name).options
         except NotFoundError as error:
             raise click.UsageError(str(error)) from error
         return decoder_options(name, declared.values(), self.params)
@@ -117,7 +119,7 @@ def given_options(
         for name, value in options.items()
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    with wrong_usage(context):
+    with wrong_usage(context), plugin_code(decoder_name(context)):
         chosen = decoder_class(decoder_name(context))
         values = checked_options(decoder_name(context), chosen.options, given, chosen.at_least_one)
         _check_n_best(chosen, values, n_best)
@@ -130,10 +132,10 @@ def make_decoder(
 ) -> Decoder:
     """Return the decoder that is meant, ready for matrices of an alphabet."""
     name = decoder_name(context)
-    with say_warnings():
+    with say_warnings(), plugin_code(name):
         decoder: Decoder = DecoderSpec(name, name, options).load(alphabet)
-    with wrong_usage(context):
-        decoder.check_n_best(n_best)
+    with wrong_usage(context), plugin_code(name, decoder):
+        decoder.checked_n_best(n_best)
     return decoder
 
 

@@ -17,7 +17,7 @@ import click
 
 from ctckit.cli.main import INTERRUPTED
 from ctckit.cli.usage import usage_message
-from ctckit.errors import CtckitError, CtckitWarning
+from ctckit.errors import CtckitError, CtckitWarning, PluginError
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -81,9 +81,11 @@ def _say_caught(caught: list[warnings.WarningMessage]) -> None:
 
 @contextmanager
 def wrong_usage(context: click.Context | None = None) -> Iterator[None]:
-    """Turn ctckit's errors into exit code 2: what the user typed is wrong."""
+    """Turn ctckit's errors into exit code 2: what the user typed is wrong. A plugin's are not."""
     try:
         yield
+    except PluginError:
+        raise
     except CtckitError as error:
         raise click.UsageError(str(error), context) from error
 

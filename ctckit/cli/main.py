@@ -21,6 +21,9 @@ def main() -> None:
     except KeyboardInterrupt:  # before the group, which does the same, was there
         sys.stderr.write("ctckit: interrupted\n")
         sys.exit(INTERRUPTED)
+    finally:
+        if "ctckit.cli.diverting" in sys.modules:
+            sys.modules["ctckit.cli.diverting"].leave_stdout()
 
 
 def _open_missing_streams() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ctckit.cli.plugins import plugin_code
 from ctckit.decoders.options import REQUIRED, Option
 from ctckit.errors import CtckitError, PluginError, did_you_mean
 from ctckit.registry import decoder_class, list_decoders
@@ -178,7 +179,7 @@ def flags_of_decoders() -> dict[str, list[str]]:
     """Return the decoders that declare an option, by its flag; broken ones are left out."""
     found: dict[str, list[str]] = {}
     for name in installed_names():
-        with suppress(CtckitError):
+        with suppress(CtckitError), plugin_code(name):
             for option in decoder_options(name, decoder_class(name).options.values(), ()):
                 for flag in (*option.opts, *option.secondary_opts):
                     found.setdefault(flag, []).append(name)

@@ -262,6 +262,15 @@ class _StandardOutput:
         return len(data)
 
 
+_temporary: set[Path] = set()
+
+
+def discard_temporaries() -> None:
+    """Remove the files that are being written, as if writing them had failed."""
+    for path in list(_temporary):
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
 def open_output(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing such that an error or interrupt loses nothing that was there.
@@ -285,6 +294,7 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
             yield handle
         return
     temporary = final.parent / f".ctckit-{secrets.token_hex(8)}.tmp"
+    _temporary.add(temporary)
     try:
         with _open(temporary, path, "x") as handle:
             yield handle
@@ -295,6 +305,7 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        _temporary.discard(temporary)
 
 
 class _OutputFile(io.FileIO):

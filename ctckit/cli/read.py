@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctckit.cli.decoding import DecoderCommand, decoder_option, given_options, make_decoder
+from ctckit.cli.decoding import (
+    DecoderCommand,
+    decoder_name,
+    decoder_option,
+    given_options,
+    make_decoder,
+)
 from ctckit.cli.errors import FAILED
 from ctckit.cli.images import model_option, tell_broken
 from ctckit.cli.interrupts import taken_signals
 from ctckit.cli.options import PATH
 from ctckit.cli.output import Rows
+from ctckit.cli.plugins import plugin_code
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import escape
 from ctckit.errors import CtckitError
@@ -67,7 +74,7 @@ def read(
         quiet = sys.stdout.isatty() or len(found) == 1
         with (
             progress("read", len(found), unit="images", quiet=quiet) as advance,
-            closing(_rows(found, recognizer, decoder, advance)) as parts,
+            closing(_rows(found, recognizer, decoder_name(context), decoder, advance)) as parts,
         ):
             for rows, broken in interrupts.between(parts):
                 tell_broken(broken)
@@ -101,6 +108,7 @@ def _find(paths: Sequence[Path]) -> tuple[list[ImageFile], list[str]]:
 def _rows(
     images: Sequence[ImageFile],
     recognizer: Recognizer,
+    name: str,
     decoder: Decoder,
     on_images: Callable[[int], None],
 ) -> Generator[tuple[Rows | None, list[str]], None, None]:
@@ -111,7 +119,12 @@ def _rows(
         return [prepare_image(recognizer, image)]
 
     for batch, broken in recognize_images(images, prepare, recognizer, on_images=on_images):
-        yield None if batch is None else Rows.of(decoder.decode_batch(batch)), broken
+        rows = None
+        if batch is not None:
+            with plugin_code(name, decoder):
+                decoded = decoder.decode_batch(batch)
+            rows = Rows.of(decoded)
+        yield rows, broken
 
 
 def _lines(rows: Rows, as_json: bool) -> Iterator[str]:

@@ -26,6 +26,7 @@ from ctckit.cli.images import (
 from ctckit.cli.interrupts import Interrupts, taken_signals
 from ctckit.cli.left_out import tell_left_out
 from ctckit.cli.options import PATH, click_option
+from ctckit.cli.plugins import plugin_code
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
 
@@ -89,7 +90,8 @@ def validate(
         decoder = make_decoder(context, recognizer.alphabet, given)
         texts = (item.text for item in found.items)
         _tell_lacking(validation.lacking(texts, recognizer.alphabet))
-        done = _validate(found, recognizer, decoder, batch_size, interrupts)
+        with plugin_code(decoder_name(context), decoder):
+            done = _validate(found, recognizer, decoder, batch_size, interrupts)
     tell_broken(done.broken)
     _tell_rates(decoder_name(context), done)
     if done.broken or found.broken or found.damaged:

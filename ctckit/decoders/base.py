@@ -129,7 +129,7 @@ class Decoder(abc.ABC):
                 "make one with MatrixBatch.from_log_probs, from_probs or from_logits"
             )
         check_same_alphabet("batch", batch.alphabet, self.alphabet)
-        n_best = self._checked_n_best(n_best)
+        n_best = self.checked_n_best(n_best)
         workers = count_threads(threads)
 
         def run(bounds: tuple[int, int]) -> SearchResult:
@@ -138,7 +138,9 @@ class Decoder(abc.ABC):
         results = map_in_threads(run, split(batch.offsets, workers), workers)
         return DecodedBatch(batch, SearchResult.concatenate(results), workers)
 
-    def _checked_n_best(self, n_best: Any) -> int:
+    @final
+    def checked_n_best(self, n_best: Any) -> int:
+        """Return `n_best` as an int, if the decoder can give that many; else raise an error."""
         try:
             number = operator.index(n_best)
         except TypeError:

@@ -62,9 +62,13 @@ def _try(
     except (KeyboardInterrupt, CtckitWarning):
         raise
     except LineError as error:
+        if error.__cause__ is not None and _comes_of_interrupt(error.__cause__):
+            raise KeyboardInterrupt from error
         line = start + error.line
         return _Failure(line, line + 1, error.fault, error.__cause__, certain=True)
     except BaseException as error:  # SystemExit too, and what Rust's panics are
+        if _comes_of_interrupt(error):
+            raise KeyboardInterrupt from error
         return _Failure(start, stop, error=error, certain=stop - start < 2)
     if fault is None:
         found: SearchResult = result
@@ -72,6 +76,18 @@ def _try(
     if fault.line is not None:
         start, stop = start + fault.line, start + fault.line + 1
     return _Failure(start, stop, fault, certain=not fault.within or stop - start < 2)
+
+
+def _comes_of_interrupt(error: BaseException) -> bool:
+    """Return whether an error was raised while a KeyboardInterrupt was handled."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, KeyboardInterrupt):
+            return True
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _narrowed(decoder: Decoder, batch: MatrixBatch, failure: _Failure, n_best: int) -> _Failure:

@@ -300,6 +300,8 @@ def test_table_and_progress_on_a_terminal(dump, folder):
         written, code = run_on_a_terminal(args[:3], folder, stdout=file)
     assert code == 0
     assert "10/10" in written
+    assert "line 0" not in written
+    assert (folder / "x.txt").read_text(encoding="utf-8").count("\n") == 10
     for target in ("pipe", "/dev/stdout"):
         more = [] if target == "pipe" else ["--output", target]
         written, code = run_on_a_terminal([*args[:3], *more], folder, stdout=subprocess.PIPE)

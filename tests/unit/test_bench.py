@@ -16,7 +16,7 @@ import pytest
 from ctckit import Alphabet, InvalidValueError, MatrixBatch, NotFoundError, write_dump
 from ctckit.bench.harness import BenchResult, Score, run_bench
 from ctckit.bench.report import table_rows, to_csv, to_json, to_markdown
-from ctckit.bench.specs import DecoderSpec, give_corpus, installed_specs, parse_spec
+from ctckit.bench.specs import DecoderSpec, give_corpus, parse_spec
 from ctckit.decoders.beamsearch import BeamSearch
 from ctckit.dumps import open_dump
 from ctckit.metrics import ErrorCounts, count_errors
@@ -61,12 +61,6 @@ def test_corpus_goes_only_where_it_is_declared_and_missing():
     specs.append(parse_spec("wordbeamsearch:corpus=own.txt"))
     given = give_corpus(specs, "all.txt")
     assert [str(spec.options.get("corpus")) for spec in given] == ["None", "all.txt", "own.txt"]
-
-
-def test_installed_specs_are_all_with_defaults():
-    specs = installed_specs()
-    assert [spec.label for spec in specs] == sorted(spec.label for spec in specs)
-    assert {"bestpath", "beamsearch", "template", "wordbeamsearch"} <= {s.label for s in specs}
 
 
 def test_run_bench_scores_the_lines_with_references(dump, batch, alphabet):

@@ -16,6 +16,7 @@ from ctckit import (
     MatrixBatch,
     PluginError,
     SearchResult,
+    decoder,
     load_decoder,
     option,
 )
@@ -353,6 +354,33 @@ def test_interrupts_come_through(batch, decode):
 
     with pytest.raises(KeyboardInterrupt):
         decode(batch, answer)
+
+
+@pytest.mark.parametrize("made_by", ["class", "function"])
+def test_an_interrupt_that_became_another_error_is_one(batch, alphabet, decode, made_by):
+    calls = []
+
+    def fail():
+        calls.append(1)
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise RuntimeError("woken up") from None
+
+    def answer(batch, n_best):
+        fail()
+
+    @decoder
+    def hasty(log_probs, alphabet):
+        fail()
+
+    run = {
+        "class": lambda: decode(batch, answer),
+        "function": lambda: hasty(alphabet).decode_batch(batch),
+    }[made_by]
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert len(calls) == 1
 
 
 def test_a_check_of_n_best_that_fails(batch):
