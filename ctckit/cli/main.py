@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 
@@ -23,7 +24,8 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     finally:
         if "ctckit.cli.diverting" in sys.modules:
-            sys.modules["ctckit.cli.diverting"].leave_stdout()
+            # What is registered last is called first, before what plugins have registered.
+            atexit.register(sys.modules["ctckit.cli.diverting"].leave_stdout)
 
 
 def _open_missing_streams() -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import pytest
 
@@ -77,6 +78,7 @@ class Late(Quiet):
 class Failing(Quiet):
     where: str = option("prepare", help="Where to fail.")
     error: str = option("RuntimeError('out of luck')", help="What to raise.")
+    line: str = option("line 2", help="What the line's id ends with.")
 
     def prepare(self):
         if self.where == "prepare":
@@ -87,7 +89,7 @@ class Failing(Quiet):
             raise eval(self.error)
 
     def search(self, batch, n_best):
-        if self.where == "search" and "line 2" in batch.ids:
+        if self.where == "search" and any(one.endswith(self.line) for one in batch.ids):
             raise eval(self.error)
         return super().search(batch, n_best)
 
@@ -326,6 +328,32 @@ def test_a_function_that_reads_what_the_alphabet_lacks(invoke, dump, site):
         "ctckit: error: decoder 'function' of bad 1.2 returned the text 'x' for matrix 'line 2' "
         "(line 3 of 10), whose 'x' at position 0 the alphabet lacks; this is a fault of it\n"
     )
+
+
+@pytest.mark.xdist_group("keras")
+@pytest.mark.skipif(find_spec("cv2") is None, reason="needs ctckit[onnx]")
+def test_read_and_validate_keep_their_output_and_name_the_image(
+    invoke, folder, site, sure_model, draw_word
+):
+    sure_model()
+    draw_word(folder / "data" / "w.png")
+    (folder / "data" / "labels.csv").write_text("file,text\nw.png,a\n")
+    for command, told in (
+        (["read", "data"], "data/w.png\t\t"),
+        (["validate", "--data", "data"], "printer\t1\t1.0000"),
+    ):
+        args = [*command, "--model", "m.safetensors", "--decoder"]
+        result = invoke(*args, "printer", "--how", "native")
+        assert result.exit_code == 0
+        assert "spilt" not in result.stdout
+        assert result.stdout.splitlines()[-1].startswith(told)
+        assert result.stderr == "spilté\n" + WARNING.format("printer")
+        result = invoke(*args, "failing", "--where", "search", "--line", "w.png")
+        assert result.exit_code == 1
+        assert result.stderr.startswith(
+            "ctckit: error: decoder 'failing' of bad 1.2 failed on matrix '"
+        )
+        assert "w.png' (line 1 of 1): RuntimeError: out of luck\n" in result.stderr
 
 
 # Ctrl-C
