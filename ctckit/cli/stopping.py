@@ -76,7 +76,8 @@ class _Watch:
         self._signals = 0
         self._ended = False
         self._reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)
+        with suppress(AttributeError):  # Windows has it since Python 3.12 only, and needs it not
+            os.set_blocking(self._writer, False)
         self._say_later = threading.Timer(PATIENCE, self._say)
         self._say_later.daemon = True
         self._thread = threading.Thread(target=self._run, name="signals", daemon=True)

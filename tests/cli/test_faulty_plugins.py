@@ -254,6 +254,28 @@ def test_diverting_twice_is_diverting_once(capfd):
     assert capfd.readouterr().err == "inside\noutside\n"
 
 
+def test_without_a_folder_for_a_file_native_output_goes_to_stderr_unnoticed(monkeypatch, capfd):
+    monkeypatch.setattr("ctckit.cli.diverting._capture", lambda: None)
+    with diverted() as end:
+        os.write(1, b"spilt\n")
+    assert not end()
+    assert capfd.readouterr() == ("", "spilt\n")
+
+
+def test_what_a_stream_of_stdout_can_do_the_stand_in_can(capfd):
+    with diverted():
+        kept = sys.stdout
+        print("a", end="")
+        kept.reconfigure(line_buffering=True)
+        kept.writelines(["b", "c"])
+        kept.buffer.write(memoryview(b"d\xff"))
+        kept.buffer.flush()
+        assert (kept.isatty(), kept.writable(), kept.encoding) == (False, True, "utf-8")
+        os.write(kept.fileno(), b"e")
+    kept.write("f")
+    assert capfd.readouterr() == ("", "abcd\\xffef")
+
+
 def test_bench_keeps_its_table_and_names_who_printed(invoke, dump, site):
     specs = ["printer:how=native", "bestpath", "printer:when=prepare", "broken", "chattyimport"]
     result = invoke("bench", *[arg for spec in specs for arg in ("--decoder", spec)])
