@@ -44,6 +44,9 @@ class _ToStderr(io.TextIOBase):
     def reconfigure(self, **settings: Any) -> None:
         """Stay as it is."""
 
+    def close(self) -> None:
+        """Stay open, for the next one."""
+
 
 class _BytesToStderr(io.RawIOBase):
     """The `buffer` of a `_ToStderr`."""
@@ -143,6 +146,7 @@ def leave_stdout() -> None:
     """Let go to stderr what others still print while the process ends."""
     if _capture.cache_info().currsize:
         try:
+            forward()
             sys.stdout.flush()
             os.dup2(STDERR, STDOUT)
         except (OSError, ValueError):

@@ -27,17 +27,8 @@ REQUIRED = _Required()
 """The default of an option that the user must give."""
 
 RESERVED = frozenset(
-    {
-        "alphabet",
-        "check_n_best",
-        "checked_n_best",
-        "decode_batch",
-        "given_options",
-        "label",
-        "options",
-        "prepare",
-    }
-    | {"search", "help", "n_best", "threads", "at_least_one", "score_parts"}
+    {"alphabet", "check_n_best", "decode_batch", "given_options", "label", "options", "prepare"}
+    | {"search", "help", "n_best", "threads", "at_least_one", "score_parts", "checked_n_best"}
     | {"contract", "scores_are_log_probs", "exhaustive", "known_failings"}
 )
 """Names that an option cannot have."""

@@ -272,7 +272,8 @@ def test_what_a_stream_of_stdout_can_do_the_stand_in_can(capfd):
         kept.buffer.flush()
         assert (kept.isatty(), kept.writable(), kept.encoding) == (False, True, "utf-8")
         os.write(kept.fileno(), b"e")
-    kept.write("f")
+        kept.close()
+    print("f", end="", file=kept, flush=True)
     assert capfd.readouterr() == ("", "abcd\\xffef")
 
 
