@@ -7,6 +7,7 @@ A module each, named as the library whose calls it takes:
 - ``ctckit.compat.keras``: ``ctc_decode`` of ``keras.ops`` and of the older ``keras.backend``
 - ``ctckit.compat.fast_ctc_decode``: ``viterbi_search`` and ``beam_search``
 - ``ctckit.compat.ctcdecode``: ``CTCBeamDecoder`` and ``OnlineCTCBeamDecoder``
+- ``ctckit.compat.word_beam_search``: ``WordBeamSearch``
 
 Each module's docstring lists what it does differently on purpose.
 Nothing is imported here, and a shim imports its library only where it must.

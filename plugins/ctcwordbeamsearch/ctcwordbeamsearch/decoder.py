@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import reprlib
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ class WordBeamSearch(BeamDecoder):
     all that is left runs into a dead end, the score is -inf.
     """
 
-    corpus: Path = option(help="UTF-8 text file whose words may be written.")
+    corpus: Path | Collection[str] = option(help="UTF-8 text file whose words may be written.")
     mode: str = option("Words", choices=MODES, help="How the words are scored.")
     smoothing: float = option(0.0, minimum=0.0, help="Added to each bigram's count.")
     word_characters: str | None = option(
@@ -62,10 +63,12 @@ class WordBeamSearch(BeamDecoder):
         """Read the corpus, and load the kernel."""
         characters = self._checked_word_characters()
         self._check_word_separator(characters)
-        words = split_words(read_corpus(self.corpus), characters)
+        words = split_words(self._corpus_text(), characters)
         if not words:
+            corpus = self.corpus
+            given = repr(str(corpus)) if isinstance(corpus, Path) else reprlib.repr(corpus)
             raise InvalidValueError(
-                f"corpus must share word characters with the alphabet, got {str(self.corpus)!r} "
+                f"corpus must share word characters with the alphabet, got {given} "
                 f"without any of {characters!r}; give another corpus, or word_characters"
             )
         # Kernels load from here on, after what may be wrong with the arguments.
@@ -98,6 +101,16 @@ class WordBeamSearch(BeamDecoder):
             bigrams.second,
             bigrams.cumulated,
         )
+
+    def _corpus_text(self) -> str:
+        if isinstance(self.corpus, Path):
+            return read_corpus(self.corpus)
+        wrong = [one for one in self.corpus if not isinstance(one, str)]
+        if wrong:
+            raise InvalidValueError(
+                f"corpus must hold strings, got {reprlib.repr(wrong[0])}; give a list of texts"
+            )
+        return "\n".join(self.corpus)
 
     def _checked_word_characters(self) -> str:
         if self.word_characters is None:
