@@ -18,8 +18,8 @@ class LanguageTables:
     """The n-grams of a model that a lexicon's words can make, with words numbered as there.
 
     Words that the lexicon has and the model knows are numbered in the lexicon's order, so that
-    the words below a node of its trie are a range; ``<unk>``, ``<s>`` and ``</s>`` follow. The rows
-    are the model's, without what other words are in.
+    the words below a node of its trie are a range; ``<unk>``, ``<s>`` and ``</s>`` follow, then
+    words that are in histories only. The rows are the model's, without what other words are in.
 
     Attributes
     ----------
@@ -34,12 +34,13 @@ class LanguageTables:
     known : how many of the lexicon's words the model knows
     """
 
-    def __init__(self, model: NGramModel, words: Array) -> None:
+    def __init__(self, model: NGramModel, words: Array, histories: Array | None = None) -> None:
         """Make the tables.
 
         model : any
         words : int32 (V,); of each word of the lexicon its number in the model, -1 for none. Of
             several with one number the first has it; ``<unk>``, ``<s>`` and ``</s>`` count as none
+        histories : numbers of more words that may be before others
         """
         from ctckit.kernels.language import fill_tables
 
@@ -56,6 +57,10 @@ class LanguageTables:
             if special >= 0:
                 new[special] = self.known + offset
         self.end = self.known + 2 if model.end >= 0 else -1
+        more = np.unique(np.zeros(0, dtype=np.int64) if histories is None else histories)
+        more = more[new[more] < 0]
+        self._size = self.known + 3 + len(more)
+        new[more] = np.arange(self.known + 3, self._size)
         self._rows(model, new)
         self.first_state = int(self._state[1 + self.known + 1]) if model.begin >= 0 else 0
         cumulated, unknown = (np.zeros(len(self._word)) for _ in range(2))
@@ -152,7 +157,7 @@ class LanguageTables:
         place[0] = 0
         taken = [np.zeros(1, dtype=np.int64)]
         # Unigrams of special words that the model lacks are there too, so that entry 1 + w is w.
-        size = self.known + 3
+        size = self._size
         unigrams = np.full(size, -1, dtype=np.int64)
         has = np.flatnonzero(new >= 0)
         unigrams[new[has]] = 1 + has
