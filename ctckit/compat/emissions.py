@@ -1,0 +1,79 @@
+"""Emissions as torchaudio's decoder takes them: log-probabilities or logits, tensors or arrays."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctckit.errors import AlphabetMismatchError, InvalidValueError, warn_user
+from ctckit.matrices import MatrixBatch
+
+Array = npt.NDArray[Any]
+
+
+def is_tensor(values: Any) -> bool:
+    """Return whether that is one of torch's; if torch is not loaded, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, torch.Tensor)
+
+
+def to_array(name: str, values: Any) -> Array:
+    """Return a tensor's or an array's numbers."""
+    if is_tensor(values):
+        values = values.detach().cpu()
+        is_half = str(values.dtype) == "torch.bfloat16"  # which NumPy lacks
+        return np.asarray((values.float() if is_half else values).numpy())
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InvalidValueError(
+            f"{name} must be a rectangular array, got rows of unequal length; fill them up, and "
+            "give lengths"
+        ) from None
+
+
+def like(values: Any, found: Array) -> Any:
+    """Return an array, as a tensor if `values` are one."""
+    return sys.modules["torch"].from_numpy(found) if is_tensor(values) else found
+
+
+def checked_emissions(emissions: Any, dimensions: str, classes: int) -> Array:
+    """Return emissions as an array of floats.
+
+    dimensions : what its axes are but the last, such as ``"B, T"``
+    classes : how many there must be
+    """
+    values = to_array("emissions", emissions)
+    axes = dimensions.count(",") + 2
+    if values.ndim != axes:
+        hint = "add the axis of the batch" if values.ndim == 2 else "check the axes"
+        raise InvalidValueError(
+            f"emissions must have shape ({dimensions}, {classes}), got {values.shape}; {hint}"
+        )
+    if values.shape[-1] != classes:
+        raise AlphabetMismatchError(
+            f"emissions must have {classes} classes, one for each of the tokens, got "
+            f"{values.shape[-1]} in shape {values.shape}; check the tokens and the order of axes"
+        )
+    if values.dtype.type not in (np.float16, np.float32, np.float64):
+        raise InvalidValueError(
+            f"emissions must be floats, got {values.dtype}; convert them to float32"
+        )
+    if values.size and values.min() >= 0 and np.allclose(values.sum(axis=-1), 1, atol=1e-3):
+        warn_user(
+            "emissions must be log-probabilities or logits, got what looks like probabilities; "
+            "take their logarithm"
+        )
+    return values
+
+
+def normalizers(values: Array, batch: MatrixBatch) -> list[float]:
+    """Return of each matrix what its emissions sum to above its log-probabilities, on any path."""
+    found = []
+    for raw, log_probs in zip(values, batch, strict=True):
+        most = raw[: len(log_probs)].astype(np.float64).max(axis=1, initial=-np.inf)
+        found.append(float((most - log_probs.max(axis=1, initial=-np.inf)).sum()))
+    return found
