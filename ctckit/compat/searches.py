@@ -1,17 +1,114 @@
-"""The searches that torchaudio's arguments ask for."""
+"""The searches that torchaudio's arguments ask for, and what they find."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ctckit.alphabet import Alphabet
+from ctckit.compat.emissions import Array, normalizers
+from ctckit.compat.renaming import renamed
+from ctckit.compat.silences import best_rows, with_single_silences
 from ctckit.compat.spelledsearch import SpelledBeamSearch, WordReader
-from ctckit.compat.spellings import Spellings, Tokens, lines_of
+from ctckit.compat.spellings import Spellings, Tokens, lines_of, symbol_of
 from ctckit.decoders.beam import BeamDecoder
 from ctckit.decoders.beamsearch import BeamSearch
 from ctckit.errors import InvalidValueError
+from ctckit.hypotheses import DecodedBatch, SearchResult
 from ctckit.language.ngrams import NGramModel
+from ctckit.matrices import MatrixBatch
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in matrices, best first.
+
+    Attributes
+    ----------
+    batch : the matrices, their classes the tokens
+    decoded : the texts
+    words : of each line and text
+    norms : of each matrix what its emissions sum to above its log-probabilities
+    """
+
+    batch: MatrixBatch
+    decoded: DecodedBatch
+    words: list[list[list[str]]]
+    norms: list[float]
+
+
+@dataclass(frozen=True)
+class Search:
+    """A decoder over tokens and their variants.
+
+    Attributes
+    ----------
+    decoder : its classes are the tokens, then variants
+    reader : of the words of what it finds
+    bases : of each class the token; None: there are no variants
+    direct : whether words may follow each other directly
+    """
+
+    decoder: BeamDecoder
+    reader: WordReader | None = None
+    bases: Array | None = None
+    direct: bool = False
+
+    def find(self, emissions: Array, tokens: Tokens, lengths: Any, n_best: int) -> Found:
+        """Decode emissions (B, T, C) of some lengths."""
+        wide = emissions if self.bases is None else emissions[:, :, self.bases]
+        with renamed("logits", "emissions", "check the network"):
+            searched = MatrixBatch.from_logits(wide, self.decoder.alphabet, lengths)
+        # A token need not have a blank before it if the one before is its variant. Between two
+        # words that follow each other this is wrong, and made good by what a text really has.
+        exact = self.direct and self.bases is not None
+        most = self.decoder.beam_width if exact or n_best > 1 else 1
+        decoded = self.decoder.decode_batch(searched, n_best=most)
+        scores, norms = decoded.scores, normalizers(wide, searched)
+        batch, ids = searched, decoded.token_ids
+        if self.bases is not None:
+            batch = MatrixBatch.from_logits(emissions, tokens.alphabet(), lengths)
+            ids = self.bases[ids].astype(np.int32)
+        if exact:
+            result = SearchResult(ids, decoded.token_offsets, decoded.hypothesis_offsets)
+            scores = _with_exact_matrix(decoded, DecodedBatch(batch, result).log_probs)
+            norms = normalizers(emissions, batch)
+        offsets = decoded.token_offsets.tolist()
+        texts = [ids[start:stop].tolist() for start, stop in itertools.pairwise(offsets)]
+        read = self._words(decoded)
+        keys = [
+            (with_single_silences(text, tokens.silence), tuple(words))
+            for text, words in zip(texts, read, strict=True)
+        ]
+        lines = [
+            best_rows(range(first, last), scores, keys, n_best)
+            for first, last in itertools.pairwise(decoded.hypothesis_offsets.tolist())
+        ]
+        chosen = SearchResult.from_lists(
+            [[texts[row] for row in rows] for rows in lines],
+            [[float(scores[row]) for row in rows] for rows in lines],
+        )
+        words = [[read[row] for row in rows] for rows in lines]
+        return Found(batch, DecodedBatch(batch, chosen), words, norms)
+
+    def _words(self, decoded: DecodedBatch) -> list[list[str]]:
+        """Return the words of each text."""
+        if self.reader is None:
+            return [[] for _ in range(len(decoded.token_offsets) - 1)]
+        return [self.reader.words(text) for text in decoded.all_texts()]
+
+
+def _with_exact_matrix(decoded: DecodedBatch, log_probs: Array) -> Array:
+    """Return the scores with the texts' log-probabilities in place of what the search gathered."""
+    gathered = (decoded.parts or {})["matrix"]
+    with np.errstate(invalid="ignore"):
+        scores = decoded.scores - gathered + log_probs
+    return np.where(np.isfinite(decoded.scores), scores, -np.inf)
 
 
 def search_words(
@@ -22,9 +119,11 @@ def search_words(
     word_score: float,
     unk_score: float,
     unk_word: str,
-) -> tuple[BeamDecoder, WordReader]:
-    """Return the search of a lexicon's words, and what reads them in what it finds."""
-    spellings = Spellings(path, tokens)
+) -> Search:
+    """Return the search of a lexicon's words."""
+    use_model = options["lm"] is not None and options["lm_weight"] > 0
+    # Without a model, nothing tells words apart that are spelled alike.
+    spellings = Spellings(path, tokens, alike=use_model)
     _check_words(spellings, path, lm_dict)
     any_word = unk_score != -math.inf
     if any_word and unk_score > word_score:
@@ -34,39 +133,37 @@ def search_words(
         )
     # There an unknown word gets unk_score in place of word_score, here beside it.
     unknown_score = unk_score - word_score if any_word else 0.0
-    search = SpelledBeamSearch(
-        tokens.alphabet(),
-        lexicon=spellings.words_of,
+    special = (tokens.blank, tokens.silence)
+    letters = [symbol_of(i) for i in range(len(spellings.bases)) if i not in special]
+    decoder = SpelledBeamSearch(
+        tokens.alphabet(len(spellings.bases)),
+        lexicon=spellings.word_of,
         word_separator=spellings.separator,
-        word_characters=tokens.letters,
+        word_characters="".join(letters),
         word_bonus=word_score,
         open_vocabulary=any_word,
         unknown_score=unknown_score,
         **options,
     )
-    model = None
-    if options["lm"] is not None and options["lm_weight"] > 0:
-        model = NGramModel.load(options["lm"])
     reader = WordReader(
-        spellings.words_of,
-        None if tokens.silence == tokens.blank else tokens.symbols[tokens.silence],
+        spellings.word_of,
+        None if tokens.silence == tokens.blank else symbol_of(tokens.silence),
         separated=spellings.separator is not None,
         unknown=unk_word if any_word else None,
-        model=model,
+        model=NGramModel.load(options["lm"]) if use_model else None,
         lm_weight=options["lm_weight"],
         word_bonus=word_score,
         unknown_score=unknown_score,
     )
-    return search, reader
+    varied = len(spellings.bases) > len(tokens)
+    bases = np.array(spellings.bases) if varied else None
+    return Search(decoder, reader, bases, spellings.separator is None)
 
 
-def search_tokens(
-    tokens: Tokens, lm_dict: str | Path | None, options: dict[str, Any]
-) -> BeamDecoder:
+def search_tokens(tokens: Tokens, lm_dict: str | Path | None, options: dict[str, Any]) -> Search:
     """Return the search without a lexicon, whose model is one of tokens."""
     if options["lm"] is None:
-        del options["lm"]
-        return BeamSearch(tokens.alphabet(), **options)
+        return Search(BeamSearch(tokens.alphabet(), **options))
     names = tokens.names
     if lm_dict is not None:
         names = [line.split()[0] for _, line in lines_of("lm_dict", Path(lm_dict))]
@@ -75,7 +172,7 @@ def search_tokens(
                 f"lm_dict must name each of the {len(tokens)} tokens in their order, got "
                 f"{len(names)} names in '{lm_dict}'; without a lexicon the model is one of tokens"
             )
-    return BeamSearch(tokens.alphabet(names[: len(tokens)]), **options)
+    return Search(BeamSearch(Alphabet(names[: len(tokens)], tokens.blank), **options))
 
 
 def _check_words(spellings: Spellings, path: Path, lm_dict: str | Path | None) -> None:
@@ -83,7 +180,7 @@ def _check_words(spellings: Spellings, path: Path, lm_dict: str | Path | None) -
     if lm_dict is None:
         return
     known = {name for _, line in lines_of("lm_dict", Path(lm_dict)) for name in line.split()}
-    lacking = next((word for word in spellings.words() if word not in known), None)
+    lacking = next((word for word in spellings.word_of.values() if word not in known), None)
     if lacking is not None:
         raise InvalidValueError(
             f"lm_dict must hold all words of the lexicon, got {lacking!r} in '{path}', which it "

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
-from ctckit.hypotheses import DecodedBatch, SearchResult
+from ctckit.hypotheses import DecodedBatch, Float64Array, SearchResult
 from ctckit.intake import Float32Array
 from ctckit.matrices import MatrixBatch
 
@@ -38,29 +38,22 @@ def between_silences(
     return ids, times
 
 
-def different_texts(
-    decoded: DecodedBatch, batch: MatrixBatch, silence: int, n_best: int
-) -> DecodedBatch:
-    """Return the best texts of each matrix of which no two differ in nothing but silences."""
-    ids, scores = decoded.token_ids.tolist(), decoded.scores.tolist()
-    texts = [ids[a:b] for a, b in itertools.pairwise(decoded.token_offsets.tolist())]
-    kept = []
-    for first, last in itertools.pairwise(decoded.hypothesis_offsets.tolist()):
-        rows: dict[tuple[int, ...], int] = {}
-        for row in range(first, last):
-            rows.setdefault(_with_single_silences(texts[row], silence), row)
-        kept.append(list(rows.values())[:n_best])
-    result = SearchResult.from_lists(
-        [[texts[row] for row in rows] for rows in kept],
-        [[scores[row] for row in rows] for rows in kept],
-    )
-    return DecodedBatch(batch, result)
-
-
-def _with_single_silences(ids: Sequence[int], silence: int) -> tuple[int, ...]:
+def with_single_silences(ids: Sequence[int], silence: int) -> tuple[int, ...]:
     """Return tokens with one silence where there are several, and at both ends."""
     runs = itertools.groupby([silence, *ids, silence], key=lambda one: one == silence)
     return tuple(one for is_silence, run in runs for one in ((silence,) if is_silence else run))
+
+
+def best_rows(
+    rows: Iterable[int], scores: Float64Array, keys: Sequence[Hashable], n_best: int
+) -> list[int]:
+    """Return the rows with the best scores of which no two have a key in common, best first."""
+    ranked = sorted(rows, key=lambda row: -scores[row])
+    found: dict[Hashable, int] = {}
+    for row in ranked:
+        if not found or scores[row] > -np.inf:
+            found.setdefault(keys[row], row)
+    return list(found.values())[:n_best]
 
 
 def longest_possible(one: MatrixBatch, ids: Sequence[int]) -> tuple[list[int], list[int]]:

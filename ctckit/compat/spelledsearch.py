@@ -1,53 +1,43 @@
-"""Search over spellings, each of which is one word or several, and the words of what it finds."""
+"""Search over the spellings of words, and the words of what it finds."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import numpy as np
 
 from ctckit.decoders.ngrambeamsearch import NGramBeamSearch
 from ctckit.errors import warn_user
-from ctckit.language.alternatives import with_alternatives
 from ctckit.language.ngrams import NGramModel
+from ctckit.language.synonyms import with_synonyms
 from ctckit.language.tables import LanguageTables
 
-Words = Sequence[str]
 Trail = tuple["Trail", str] | None
 """The words of a reading: those before the last one, and that."""
 
 
 class SpelledBeamSearch(NGramBeamSearch):
-    """Beam search whose lexicon maps spellings to the words that have them.
-
-    A spelling counts as the likeliest of its words after the words before.
-    """
+    """Beam search whose lexicon maps spellings to words, of which the model is."""
 
     def _tables_of(self, model: NGramModel) -> LanguageTables:
-        words_of = cast(Mapping[str, Words], self.lexicon)
+        word_of = cast(Mapping[str, str], self.lexicon)
         spellings = list(self._everything.words)
-        count = Counter(word for spelling in spellings for word in words_of[spelling])
-        names: list[str] = []
-        members: dict[str, list[int]] = {}
-        special = {model.unknown, model.begin, model.end}
-        for spelling in spellings:
-            words = words_of[spelling]
-            if len(words) == 1 and count[words[0]] == 1:
-                names.append(words[0])
-                continue
-            numbers = model.words.numbers(words, unknown=-1).tolist()
-            known = [number for number in numbers if number >= 0 and number not in special]
-            if known:
-                members[spelling] = known
-            names.append(spelling)
-        histories = np.unique([one for known in members.values() for one in known]).astype(np.int64)
-        longer = with_alternatives(model, list(members), list(members.values()))
-        numbers = longer.words.numbers(names, unknown=-1)
-        tables = LanguageTables(longer if members else model, numbers, histories)
+        words = [word_of[spelling] for spelling in spellings]
+        numbers = model.words.numbers(words, unknown=-1)
+        # The tables have a number once. So all but the first spelling of a word get another.
+        first = np.zeros(len(words), dtype=bool)
+        first[np.unique(numbers, return_index=True)[1]] = True
+        more = np.flatnonzero(~first & (numbers >= 0))
+        if len(more):
+            histories = numbers[more]
+            model = with_synonyms(model, [spellings[i] for i in more], histories.tolist())
+            numbers[more] = np.arange(len(model.words) - len(more), len(model.words))
+            tables = LanguageTables(model, numbers, histories)
+        else:
+            tables = LanguageTables(model, numbers)
         if tables.known == 0:
-            examples = ", ".join(repr(words_of[one][0]) for one in spellings[:3])
+            examples = ", ".join(map(repr, list(dict.fromkeys(words))[:3]))
             warn_user(
                 f"lm knows none of the words of the lexicon, such as {examples}: all count as "
                 "unknown; check that they belong together"
@@ -60,7 +50,7 @@ class WordReader:
 
     Parameters
     ----------
-    words_of : of each spelling its words
+    word_of : of each spelling its word
     silence : what may stand between words, if anything
     separated : whether it must
     unknown : what other words are called; None: there are none
@@ -70,7 +60,7 @@ class WordReader:
 
     def __init__(
         self,
-        words_of: Mapping[str, Words],
+        word_of: Mapping[str, str],
         silence: str | None,
         *,
         separated: bool,
@@ -80,24 +70,22 @@ class WordReader:
         word_bonus: float = 0.0,
         unknown_score: float = 0.0,
     ) -> None:
-        self._words_of = words_of
+        self._word_of = word_of
         self._silence = silence
         self._separated = separated
         self._unknown = unknown
         self._model = model
         self._lm_weight, self._word_bonus = lm_weight, word_bonus
         self._unknown_score = unknown_score
-        self._longest = max(map(len, words_of))
+        self._longest = max(map(len, word_of))
         self._numbers: dict[str, int] = {}
-        self._one_reading = separated and all(
-            len(words) == 1 and str(silence) not in spelling for spelling, words in words_of.items()
-        )
+        self._one_reading = separated and not any(str(silence) in one for one in word_of)
 
     def words(self, text: str) -> list[str]:
         """Return the words of a text of symbols; a last one that is not whole is left out."""
         if self._one_reading:
             runs = filter(None, text.split(self._silence))
-            read = (self._words_of.get(run, (self._unknown,))[0] for run in runs)
+            read = (self._word_of.get(run, self._unknown) for run in runs)
             return [word for word in read if word is not None]
         first = 0 if self._model is None else self._model.first_state
         found: list[dict[int, tuple[float, Trail]]] = [{} for _ in range(len(text) + 1)]
@@ -124,10 +112,9 @@ class WordReader:
         for stop in range(start + 1, len(text) + 1):
             ends = stop == len(text) or not self._separated or text[stop] == self._silence
             spelling = text[start:stop]
-            words = self._words_of.get(spelling, ()) if ends else ()
-            for word in words:
-                yield stop, word, True
-            if ends and not words and inside and self._unknown is not None:
+            if ends and spelling in self._word_of:
+                yield stop, self._word_of[spelling], True
+            elif ends and inside and self._unknown is not None:
                 yield stop, self._unknown, False
             inside &= stop < len(text) and text[stop] != self._silence
             if stop - start >= self._longest and not (inside and self._unknown is not None):

@@ -6,14 +6,19 @@ tokens are: letters, pieces of words, phonemes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ctckit.alphabet import Alphabet
 from ctckit.errors import InvalidValueError, NotFoundError, did_you_mean
 
-FIRST_SYMBOLS = (0xE000, 0xF0000)
-"""Where Unicode's private characters begin: 6,400 of them, and 131,072 with holes."""
+FIRST_SYMBOL = 0xF0000
+"""Of Unicode's 131,072 private characters that are neighbours."""
+
+
+def symbol_of(index: int) -> str:
+    """Return the private character of a class."""
+    return chr(FIRST_SYMBOL + index)
 
 
 class Tokens:
@@ -29,7 +34,6 @@ class Tokens:
     ----------
     names : of each class
     blank, silence : classes
-    symbols : a private character for each class
     """
 
     def __init__(
@@ -55,8 +59,6 @@ class Tokens:
         self.names = [names[0] for names in lines]
         self.blank = self._special("blank_token", blank_token)
         self.silence = self._special("sil_token", sil_token)
-        first = FIRST_SYMBOLS[len(lines) > 6400]
-        self.symbols = [chr(first + index) for index in range(len(lines))]
 
     def _special(self, name: str, token: str) -> int:
         if token not in self._index:
@@ -72,17 +74,11 @@ class Tokens:
 
     def spell(self, names: Sequence[str]) -> str:
         """Return the symbols of tokens that are there, the blank not among them."""
-        return "".join([self.symbols[self._index[name]] for name in names])
+        return "".join([symbol_of(self._index[name]) for name in names])
 
-    def alphabet(self, names: Sequence[str] | None = None) -> Alphabet:
-        """Return the alphabet of the symbols, or of other names."""
-        return Alphabet(self.symbols if names is None else names, self.blank)
-
-    @property
-    def letters(self) -> str:
-        """The symbols that words are made of: all but the blank's and the silence's."""
-        special = (self.blank, self.silence)
-        return "".join(one for i, one in enumerate(self.symbols) if i not in special)
+    def alphabet(self, count: int | None = None) -> Alphabet:
+        """Return the alphabet of the symbols; of more of them than there are tokens, if asked."""
+        return Alphabet(list(map(symbol_of, range(count or len(self)))), self.blank)
 
 
 class Spellings:
@@ -91,29 +87,48 @@ class Spellings:
     Where every spelling ends in the silence, that is what stands between two words; it is left off.
     Else words may follow each other directly, and silence may stand between them.
 
+    Of words that are spelled alike all but the first have a variant of one of their tokens: a class
+    more, that is to be as likely as the token in each frame. So a spelling is one word.
+
+    Parameters
+    ----------
+    path : file with a word and its spelling a line
+    tokens : to spell them with
+    alike : whether to keep more words than the first of those that are spelled alike
+
     Attributes
     ----------
-    words_of : of each spelling (symbols) its words, in the order of the file
+    word_of : of each spelling (symbols) its word
     separator : the silence's symbol, where it must stand between words, else None
+    bases : of each class its token's: first those of the tokens, then those of their variants
     """
 
-    def __init__(self, path: str | Path, tokens: Tokens) -> None:
+    def __init__(self, path: str | Path, tokens: Tokens, *, alike: bool) -> None:
         spellings = list(_read(Path(path), tokens))
-        silence = tokens.symbols[tokens.silence]
+        silence = symbol_of(tokens.silence)
         separated = all(len(one) > 1 and one.endswith(silence) for _, one in spellings)
-        words_of: dict[str, dict[str, None]] = {}
-        for word, spelling in spellings:
-            bare = spelling[:-1] if separated else spelling
-            words_of.setdefault(bare, {})[word] = None
-        self.words_of: Mapping[str, tuple[str, ...]] = {
-            spelling: tuple(words) for spelling, words in words_of.items()
-        }
         self.separator = silence if separated else None
+        self.bases = list(range(len(tokens)))
+        self.word_of: dict[str, str] = {}
+        self._variants: dict[tuple[str, int], str] = {}
+        words: dict[str, dict[str, None]] = {}
+        for word, spelling in spellings:
+            words.setdefault(spelling[:-1] if separated else spelling, {})[word] = None
+        for spelling, all_words in words.items():
+            for number, word in enumerate(list(all_words)[: None if alike else 1]):
+                self.word_of[self._varied(spelling, silence, number)] = word
 
-    def words(self) -> Iterator[str]:
-        """Yield each word, as often as it has spellings."""
-        for words in self.words_of.values():
-            yield from words
+    def _varied(self, spelling: str, silence: str, number: int) -> str:
+        """Return the spelling with a variant of a token, if possible not of one at its ends."""
+        letters = [one for one in spelling if one != silence]
+        if number == 0 or not letters:
+            return spelling
+        token = next((one for one in letters if one not in spelling[:: len(spelling) - 1 or 1]), "")
+        token = token or letters[-1]
+        if (token, number) not in self._variants:
+            self._variants[token, number] = symbol_of(len(self.bases))
+            self.bases.append(ord(token) - FIRST_SYMBOL)
+        return spelling.replace(token, self._variants[token, number])
 
 
 def _read(path: Path, tokens: Tokens) -> Iterator[tuple[str, str]]:
@@ -134,7 +149,7 @@ def _read(path: Path, tokens: Tokens) -> Iterator[tuple[str, str]]:
                 f"{word!r} {where}; correct it, or the tokens"
             )
         spelling = tokens.spell(names)
-        if tokens.symbols[tokens.blank] in spelling:
+        if symbol_of(tokens.blank) in spelling:
             raise InvalidValueError(
                 f"lexicon must be spelled without the blank, got it in the spelling of {word!r} "
                 f"{where}; leave it out"

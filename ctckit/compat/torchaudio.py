@@ -36,13 +36,11 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ctckit.compat.emissions import Array, checked_emissions, like, normalizers, to_array
-from ctckit.compat.renaming import checked_as, finite, integer, renamed
-from ctckit.compat.searches import search_tokens, search_words
-from ctckit.compat.silences import between_silences, different_texts, longest_possible
-from ctckit.compat.spelledsearch import WordReader
+from ctckit.compat.emissions import Array, checked_emissions, like, to_array
+from ctckit.compat.renaming import checked_as, finite, integer
+from ctckit.compat.searches import Search, search_tokens, search_words
+from ctckit.compat.silences import between_silences, longest_possible
 from ctckit.compat.spellings import Tokens
-from ctckit.decoders.beam import BeamDecoder
 from ctckit.errors import InvalidValueError, NotFoundError, warn_user
 from ctckit.hypotheses import Hypothesis
 from ctckit.matrices import MatrixBatch
@@ -109,9 +107,8 @@ class CTCDecoder:
 
     def __init__(
         self,
-        search: BeamDecoder,
+        search: Search,
         tokens: Tokens,
-        reader: WordReader | None,
         nbest: int,
         sil_score: float,
     ) -> None:
@@ -119,7 +116,6 @@ class CTCDecoder:
         self.blank = tokens.blank
         self._search = search
         self._tokens = tokens
-        self._reader = reader
         self._sil_score = sil_score
         self._pieces: list[tuple[Any, Array]] | None = None
         self._final: list[CTCHypothesis] | None = None
@@ -178,37 +174,33 @@ class CTCDecoder:
         """Return the tokens of classes."""
         return [self._tokens.names[int(index)] for index in idxs]
 
-    def _decode(self, values: Array, lengths: Any) -> list[list[CTCHypothesis]]:
-        silence = self._tokens.silence
+    def _decode(self, emissions: Array, lengths: Any) -> list[list[CTCHypothesis]]:
         if self._sil_score:
-            values = values.astype(np.float64)
-            values[:, :, silence] += self._sil_score
-        with renamed("logits", "emissions", "check the network"):
-            batch = MatrixBatch.from_logits(values, self._search.alphabet, lengths)
-        if self.nbest == 1:
-            decoded = self._search.decode_batch(batch)
-        else:
-            everything = self._search.decode_batch(batch, n_best=self._search.beam_width)
-            decoded = different_texts(everything, batch, silence, self.nbest)
+            emissions = emissions.astype(np.float64)
+            emissions[:, :, self._tokens.silence] += self._sil_score
+        found = self._search.find(emissions, self._tokens, lengths, self.nbest)
         return [
-            [self._hypothesis(batch, i, one, more) for one in decoded[i]]
-            for i, more in enumerate(normalizers(values, batch))
+            [
+                self._hypothesis(found.batch[i : i + 1], one, words, norm)
+                for one, words in zip(line, all_words, strict=True)
+            ]
+            for i, (line, all_words, norm) in enumerate(
+                zip(found.decoded, found.words, found.norms, strict=True)
+            )
         ]
 
     def _hypothesis(
-        self, batch: MatrixBatch, line: int, found: Hypothesis, more: float
+        self, matrix: MatrixBatch, found: Hypothesis, words: list[str], norm: float
     ) -> CTCHypothesis:
         ids: Sequence[int] = found.token_ids
         frames: Sequence[int] | None = found.timesteps
         if frames is None:  # it was completed to a word for which there are not enough frames
-            ids, frames = longest_possible(batch[line : line + 1], ids)
-        words: list[str] = []
-        if self._reader is not None:
-            words = self._reader.words("".join([self._tokens.symbols[one] for one in ids]))
+            ids, frames = longest_possible(matrix, ids)
+            words = words[:-1]
         tokens, times = between_silences(
-            batch[line], ids, frames, self._tokens.silence, self._tokens.blank
+            matrix[0], ids, frames, self._tokens.silence, self._tokens.blank
         )
-        score = found.score + more
+        score = found.score + norm
         return CTCHypothesis(np.array(tokens, np.int64), words, score, np.array(times, np.int32))
 
 
@@ -287,16 +279,15 @@ def ctc_decoder(
     word_score = finite("word_score", word_score)
     if unk_score != -math.inf:
         unk_score = finite("unk_score", unk_score)
-    reader: WordReader | None = None
     if lexicon:
-        search, reader = search_words(
+        search = search_words(
             Path(lexicon), named, lm_dict, options, word_score, unk_score, unk_word
         )
     else:
         search = search_tokens(named, lm_dict, options)
         if word_score or unk_score != -math.inf:
             warn_user("word_score and unk_score have no effect without a lexicon: leave them out")
-    return CTCDecoder(search, named, reader, nbest, sil_score)
+    return CTCDecoder(search, named, nbest, sil_score)
 
 
 def _refuse_model(lm: Any) -> NoReturn:
