@@ -8,6 +8,7 @@ A module each, named as the library whose calls it takes:
 - ``ctckit.compat.fast_ctc_decode``: ``viterbi_search`` and ``beam_search``
 - ``ctckit.compat.ctcdecode``: ``CTCBeamDecoder`` and ``OnlineCTCBeamDecoder``
 - ``ctckit.compat.word_beam_search``: ``WordBeamSearch``
+- ``ctckit.compat.torchaudio``: ``ctc_decoder`` and what it makes
 
 Each module's docstring lists what it does differently on purpose.
 Nothing is imported here, and a shim imports its library only where it must.

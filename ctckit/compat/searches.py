@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from ctckit.alphabet import Alphabet
 from ctckit.compat.emissions import Array, normalizers
 from ctckit.compat.renaming import renamed
-from ctckit.compat.silences import best_rows, with_single_silences
+from ctckit.compat.silences import with_single_silences
 from ctckit.compat.spelledsearch import SpelledBeamSearch, WordReader
 from ctckit.compat.spellings import Spellings, Tokens, lines_of, symbol_of
 from ctckit.decoders.beam import BeamDecoder
@@ -63,14 +64,13 @@ class Search:
         """Decode emissions (B, T, C) of some lengths."""
         wide = emissions if self.bases is None else emissions[:, :, self.bases]
         with renamed("logits", "emissions", "check the network"):
-            searched = MatrixBatch.from_logits(wide, self.decoder.alphabet, lengths)
+            batch = MatrixBatch.from_logits(wide, self.decoder.alphabet, lengths)
         # A token need not have a blank before it if the one before is its variant. Between two
         # words that follow each other this is wrong, and made good by what a text really has.
         exact = self.direct and self.bases is not None
         most = self.decoder.beam_width if exact or n_best > 1 else 1
-        decoded = self.decoder.decode_batch(searched, n_best=most)
-        scores, norms = decoded.scores, normalizers(wide, searched)
-        batch, ids = searched, decoded.token_ids
+        decoded = self.decoder.decode_batch(batch, n_best=most)
+        scores, norms, ids = decoded.scores, normalizers(wide, batch), decoded.token_ids
         if self.bases is not None:
             batch = MatrixBatch.from_logits(emissions, tokens.alphabet(), lengths)
             ids = self.bases[ids].astype(np.int32)
@@ -78,29 +78,45 @@ class Search:
             result = SearchResult(ids, decoded.token_offsets, decoded.hypothesis_offsets)
             scores = _with_exact_matrix(decoded, DecodedBatch(batch, result).log_probs)
             norms = normalizers(emissions, batch)
-        offsets = decoded.token_offsets.tolist()
-        texts = [ids[start:stop].tolist() for start, stop in itertools.pairwise(offsets)]
-        read = self._words(decoded)
-        keys = [
-            (with_single_silences(text, tokens.silence), tuple(words))
-            for text, words in zip(texts, read, strict=True)
-        ]
-        lines = [
-            best_rows(range(first, last), scores, keys, n_best)
-            for first, last in itertools.pairwise(decoded.hypothesis_offsets.tolist())
-        ]
-        chosen = SearchResult.from_lists(
-            [[texts[row] for row in rows] for rows in lines],
-            [[float(scores[row]) for row in rows] for rows in lines],
+        chosen = self._different(decoded, ids, scores, tokens.silence, n_best)
+        result = SearchResult.from_lists(
+            [[text for text, _, _ in line] for line in chosen],
+            [[score for _, score, _ in line] for line in chosen],
         )
-        words = [[read[row] for row in rows] for rows in lines]
-        return Found(batch, DecodedBatch(batch, chosen), words, norms)
+        words = [[words for _, _, words in line] for line in chosen]
+        return Found(batch, DecodedBatch(batch, result), words, norms)
 
-    def _words(self, decoded: DecodedBatch) -> list[list[str]]:
-        """Return the words of each text."""
+    def _different(
+        self, decoded: DecodedBatch, ids: Array, scores: Array, silence: int, n_best: int
+    ) -> list[list[tuple[list[int], float, list[str]]]]:
+        """Return tokens, score and words of the best texts, which differ not in silences alone.
+
+        ids, scores : in place of those of `decoded`
+        """
+        offsets = decoded.token_offsets.tolist()
+        chosen = []
+        for first, last in itertools.pairwise(decoded.hypothesis_offsets.tolist()):
+            line: dict[Hashable, tuple[list[int], float, list[str]]] = {}
+            seen = set()
+            for row in sorted(range(first, last), key=lambda row: -scores[row]):
+                if len(line) == n_best or (line and scores[row] == -np.inf):
+                    break
+                place = slice(*offsets[row : row + 2])
+                varied = with_single_silences(decoded.token_ids[place].tolist(), silence)
+                if varied in seen:
+                    continue
+                seen.add(varied)
+                text = ids[place].tolist()
+                words = self._words(decoded.token_ids[place].tolist())
+                key = with_single_silences(text, silence), tuple(words)
+                line.setdefault(key, (text, float(scores[row]), words))
+            chosen.append(list(line.values()))
+        return chosen
+
+    def _words(self, ids: list[int]) -> list[str]:
         if self.reader is None:
-            return [[] for _ in range(len(decoded.token_offsets) - 1)]
-        return [self.reader.words(text) for text in decoded.all_texts()]
+            return []
+        return self.reader.words("".join(map(symbol_of, ids)))
 
 
 def _with_exact_matrix(decoded: DecodedBatch, log_probs: Array) -> Array:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from ctckit.hypotheses import DecodedBatch, Float64Array, SearchResult
+from ctckit.hypotheses import DecodedBatch, SearchResult
 from ctckit.intake import Float32Array
 from ctckit.matrices import MatrixBatch
 
@@ -42,18 +42,6 @@ def with_single_silences(ids: Sequence[int], silence: int) -> tuple[int, ...]:
     """Return tokens with one silence where there are several, and at both ends."""
     runs = itertools.groupby([silence, *ids, silence], key=lambda one: one == silence)
     return tuple(one for is_silence, run in runs for one in ((silence,) if is_silence else run))
-
-
-def best_rows(
-    rows: Iterable[int], scores: Float64Array, keys: Sequence[Hashable], n_best: int
-) -> list[int]:
-    """Return the rows with the best scores of which no two have a key in common, best first."""
-    ranked = sorted(rows, key=lambda row: -scores[row])
-    found: dict[Hashable, int] = {}
-    for row in ranked:
-        if not found or scores[row] > -np.inf:
-            found.setdefault(keys[row], row)
-    return list(found.values())[:n_best]
 
 
 def longest_possible(one: MatrixBatch, ids: Sequence[int]) -> tuple[list[int], list[int]]:
