@@ -36,15 +36,6 @@ def checked_as(decoder: str, option: str, theirs: str, value: Any) -> Any:
     return replace(decoder_class(decoder).options[option], name=theirs).check(value)
 
 
-def integer(name: str, value: Any, most: int | None = None) -> int:
-    """Return an argument that is an integer of at least 1."""
-    number = getattr(value, "__index__", lambda: 0)()
-    if number < 1 or isinstance(value, bool) or (most is not None and number > most):
-        bounds = "of at least 1" if most is None else f"from 1 to {most:,}"
-        raise InvalidValueError(f"{name} must be an integer {bounds}, got {value!r}; give another")
-    return int(number)
-
-
 def finite(name: str, value: Any) -> float:
     """Return an argument that is a finite number."""
     number = float(value) if isinstance(value, (int, float, np.number)) else math.nan

@@ -549,7 +549,11 @@ def test_nothing_is_downloaded():
         ({"lm": "no.arpa"}, NotFoundError, r"language model must be a file, got 'no.arpa'"),
         ({"lm_dict": "no.txt"}, NotFoundError, r"lm_dict must be a text file, got 'no.txt'"),
         ({"nbest": 0}, InvalidValueError, r"nbest must be an integer of at least 1, got 0"),
-        ({"beam_size": 0}, InvalidValueError, r"beam_size must be an integer from 1 to 100,000"),
+        (
+            {"beam_size": 0},
+            InvalidValueError,
+            r"beam_size must be an integer from 1 to 100000, got",
+        ),
         ({"beam_size": 2.5}, InvalidValueError, r"beam_size must be an integer .*, got 2.5"),
         ({"beam_size_token": 0}, InvalidValueError, r"beam_size_token must be an integer of at"),
         ({"beam_threshold": -1}, InvalidValueError, r"beam_threshold must be .* at least 0"),
@@ -601,6 +605,9 @@ def test_dictionaries(tmp_path, lexicon):
 
 
 def test_what_has_no_effect_is_said():
+    with pytest.warns(CtckitWarning, match=r"beam_size_token=3 does nothing here: every token is"):
+        ctc_decoder(None, TOKENS, beam_size_token=3)
+    ctc_decoder(None, TOKENS, beam_size_token=5)
     with pytest.warns(CtckitWarning, match=r"word_score and unk_score have no effect without a"):
         ctc_decoder(None, TOKENS, word_score=1.0)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ctckit.compat.arrays import array_of
 from ctckit.errors import AlphabetMismatchError, InvalidValueError, warn_user
 from ctckit.matrices import MatrixBatch
 
@@ -18,21 +19,6 @@ def is_tensor(values: Any) -> bool:
     """Return whether that is one of torch's; if torch is not loaded, nothing is."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(values, torch.Tensor)
-
-
-def to_array(name: str, values: Any) -> Array:
-    """Return a tensor's or an array's numbers."""
-    if is_tensor(values):
-        values = values.detach().cpu()
-        is_half = str(values.dtype) == "torch.bfloat16"  # which NumPy lacks
-        return np.asarray((values.float() if is_half else values).numpy())
-    try:
-        return np.asarray(values)
-    except ValueError:
-        raise InvalidValueError(
-            f"{name} must be a rectangular array, got rows of unequal length; fill them up, and "
-            "give lengths"
-        ) from None
 
 
 def like(values: Any, found: Array) -> Any:
@@ -46,7 +32,7 @@ def checked_emissions(emissions: Any, dimensions: str, classes: int) -> Array:
     dimensions : what its axes are but the last, such as ``"B, T"``
     classes : how many there must be
     """
-    values = to_array("emissions", emissions)
+    values = array_of("emissions", emissions)
     axes = dimensions.count(",") + 2
     if values.ndim != axes:
         hint = "add the axis of the batch" if values.ndim == 2 else "check the axes"

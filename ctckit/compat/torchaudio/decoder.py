@@ -1,31 +1,4 @@
-"""The calls of torchaudio's ``ctc_decoder`` (flashlight-text), which torchaudio 2.9 removed.
-
-``from torchaudio.models.decoder import ctc_decoder`` becomes
-``from ctckit.compat.torchaudio import ctc_decoder``. Neither torch nor torchaudio is needed: torch
-tensors give torch tensors, NumPy arrays give NumPy arrays. Signatures are those of torchaudio 2.8.
-
-Same: the files of tokens and lexica, with several spellings of a word and several words of a
-spelling; models of words with a lexicon, of tokens without one; what ``lm_weight``, ``word_score``,
-``unk_score``, ``sil_score`` and ``beam_threshold`` weigh; the tokens that are returned, with a
-silence before and behind them, and the timesteps, which count from that one on.
-
-Different on purpose:
-
-- All alignments of a text are summed, as with ``log_add=True``. With ``log_add=False``, the
-  default there, the original ranks by the best one.
-- All tokens are tried in each frame, so that ``beam_size_token`` has nothing to limit.
-- An open word counts by all words that it may become after the words before it; there by the best
-  one at the start of a sentence.
-- The last word needs no silence behind it. There it is dropped.
-- With an ``unk_score`` any other word may be written, not the begins of known ones alone.
-- Hypotheses of one call differ in more than where silences are; there the same words come several
-  times.
-- Models are ARPA files. Models in Python (`CTCDecoderLM`) and KenLM's binary files are refused.
-- Streaming (`decode_begin`, `decode_step`, `decode_end`) collects the frames and decodes at the
-  end.
-- Nothing is downloaded.
-- What is taken silently there is an error: other numbers of classes than of tokens, NaN.
-"""
+"""`ctc_decoder`, what it makes, and what that returns."""
 
 from __future__ import annotations
 
@@ -36,26 +9,20 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ctckit.compat.emissions import Array, checked_emissions, like, to_array
-from ctckit.compat.renaming import checked_as, finite, integer
-from ctckit.compat.searches import Search, search_tokens, search_words
-from ctckit.compat.silences import between_silences, longest_possible
-from ctckit.compat.spellings import Tokens
+from ctckit.compat.arrays import array_of, checked_count
+from ctckit.compat.renaming import checked_as, finite
+from ctckit.compat.torchaudio.emissions import Array, checked_emissions, like
+from ctckit.compat.torchaudio.searches import Search, search_tokens, search_words
+from ctckit.compat.torchaudio.silences import between_silences, longest_possible
+from ctckit.compat.torchaudio.spellings import Tokens
 from ctckit.errors import InvalidValueError, NotFoundError, warn_user
 from ctckit.hypotheses import Hypothesis
 from ctckit.matrices import MatrixBatch
 
-__all__ = [
-    "CTCDecoder",
-    "CTCDecoderLM",
-    "CTCDecoderLMState",
-    "CTCHypothesis",
-    "ctc_decoder",
-    "download_pretrained_files",
-]
-
 LOG_10 = math.log(10)
 """KenLM's scores, which lm_weight is meant for, are log10; ours are natural."""
+NAME = "ngrambeamsearch"
+"""Whose options have the same rules."""
 
 
 class CTCHypothesis(NamedTuple):
@@ -133,7 +100,7 @@ class CTCDecoder:
         InvalidValueError : another shape, NaN, or lengths that do not fit
         """
         values = checked_emissions(emissions, "B, T", len(self._tokens))
-        frames = None if lengths is None else to_array("lengths", lengths)
+        frames = None if lengths is None else array_of("lengths", lengths)
         found = self._decode(values, frames)
         return [[_like(emissions, one) for one in line] for line in found]
 
@@ -233,13 +200,13 @@ def ctc_decoder(
         each token
     nbest : hypotheses a matrix at most
     beam_size : prefixes that are kept after each frame
-    beam_size_token : has no effect, since all tokens are tried
+    beam_size_token : does nothing, since all tokens are tried
     beam_threshold : prefixes whose score is this far below the best one's are dropped
     lm_weight : of the model's log10 probabilities
     word_score : added for each word
     unk_score : added for each word that the lexicon lacks; -inf: none is written
     sil_score : added for each frame of silence
-    log_add : has no effect, since alignments are always summed
+    log_add : does nothing, since alignments are always summed
     blank_token, sil_token : which tokens these are
     unk_word : what a word is called that the lexicon lacks
 
@@ -259,22 +226,19 @@ def ctc_decoder(
     if lm is not None and not isinstance(lm, (str, Path)):
         _refuse_model(lm)
     named = Tokens(tokens, blank_token, sil_token)
-    width = integer("beam_size", beam_size, 100_000)
+    width = checked_as(NAME, "beam_width", "beam_size", beam_size)
+    nbest = min(checked_count("nbest", nbest, "how many texts a matrix may get"), width)
     if beam_size_token is not None:
-        integer("beam_size_token", beam_size_token)
-    weight = checked_as("ngrambeamsearch", "lm_weight", "lm_weight", lm_weight)
-    threshold = None
-    if beam_threshold != math.inf:
-        threshold = checked_as(
-            "ngrambeamsearch", "beam_threshold", "beam_threshold", beam_threshold
-        )
+        tried = checked_count("beam_size_token", beam_size_token, "how many tokens are tried")
+        if tried < len(named):
+            warn_user(f"beam_size_token={tried} does nothing here: every token is tried")
+    threshold = None if beam_threshold == math.inf else beam_threshold
     options = {
         "lm": lm,
-        "lm_weight": weight / LOG_10,
+        "lm_weight": checked_as(NAME, "lm_weight", "lm_weight", lm_weight) / LOG_10,
         "beam_width": width,
-        "beam_threshold": threshold,
+        "beam_threshold": checked_as(NAME, "beam_threshold", "beam_threshold", threshold),
     }
-    nbest = min(integer("nbest", nbest), width)
     sil_score = finite("sil_score", sil_score)
     word_score = finite("word_score", word_score)
     if unk_score != -math.inf:

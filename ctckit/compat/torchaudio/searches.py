@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ctckit.alphabet import Alphabet
-from ctckit.compat.emissions import Array, normalizers
 from ctckit.compat.renaming import renamed
-from ctckit.compat.silences import with_single_silences
-from ctckit.compat.spelledsearch import SpelledBeamSearch, WordReader
-from ctckit.compat.spellings import Spellings, Tokens, lines_of, symbol_of
+from ctckit.compat.torchaudio.emissions import Array, normalizers
+from ctckit.compat.torchaudio.silences import with_single_silences
+from ctckit.compat.torchaudio.spelled import SpelledBeamSearch, WordReader
+from ctckit.compat.torchaudio.spellings import Spellings, Tokens, lines_of, symbol_of
 from ctckit.decoders.beam import BeamDecoder
 from ctckit.decoders.beamsearch import BeamSearch
 from ctckit.errors import InvalidValueError
