@@ -162,6 +162,7 @@ class ClassKinds:
     rests : the tokens without the mark that begins words
     marked : bool; whether they have it
     separates : bool; whether nothing of the rest is a word character
+    bound : bool; whether only words of the lexicon have it, though others may be written, too
     """
 
     classes: npt.NDArray[np.int64]
@@ -169,6 +170,7 @@ class ClassKinds:
     rests: list[str]
     marked: npt.NDArray[np.bool_]
     separates: npt.NDArray[np.bool_]
+    bound: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, alphabet: Alphabet, rules: WordRules) -> ClassKinds:
@@ -183,6 +185,7 @@ class ClassKinds:
             rests,
             np.array([one != rest for one, rest in zip(tokens, rests, strict=True)], dtype=bool),
             np.array([characters.isdisjoint(rest) for rest in rests], dtype=bool),
+            np.zeros(len(tokens), dtype=bool),
         )
 
     def with_lexicon(
@@ -198,12 +201,12 @@ class ClassKinds:
         used = lexicon.arc_token if len(lexicon.arc_target) else lexicon.arc_token[1:]
         kinds[used] = SPELLS
         anywhere = len(lexicon.nodes) - 1 if open_words else -1
-        inside = ~self.separates & ~self.marked
+        inside = ~self.separates & ~self.marked & ~self.bound
         kinds[self.classes[self.separates]] |= SEPARATES
         if open_words:
             kinds[self.classes[inside]] |= OPEN
         node = _live_nodes(lexicon, self.rests)
-        to = np.where(self.separates | (node >= 0), node, anywhere)
+        to = np.where(self.separates | self.bound | (node >= 0), node, anywhere)
         begin[self.classes] = np.where(self.marked, -1, to)
         is_word = lexicon.numbers(self.tokens) >= 0
         between = np.where(self.marked, to, -1)

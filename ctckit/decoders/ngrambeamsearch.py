@@ -106,13 +106,16 @@ class NGramBeamSearch(BeamDecoder):
             beam_threshold=self.beam_threshold,
         )
         self._automaton = automaton
-        self._classes = ClassKinds.of(self.alphabet, self._rules)
+        self._classes = self._kinds()
         base = self._base_words(model)
         self._everything = self._all_words(base)
         # A weight of 0 takes the model out, even where it says -inf.
         use_model = model is not None and self.lm_weight > 0
         self._tables = self._tables_of(model) if model is not None and use_model else None
         self._search = None if base is None else self._search_with(base)
+
+    def _kinds(self) -> ClassKinds:
+        return ClassKinds.of(self.alphabet, self._rules)
 
     def _checked_model(self, path: Path) -> NGramModel:
         model = NGramModel.load(path)

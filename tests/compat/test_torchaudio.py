@@ -285,11 +285,18 @@ def test_without_a_model_the_first_of_them_is_taken(tmp_path):
     assert decoder(spoken("AY T UW", PHONES))[0][0].words == ["i", "to"]
 
 
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        {"ab": ["a b", "b"], "aa": ["a"], "a": ["a"], "ba": ["b a"]},
+        {"ab": ["a a", "a a a"], "aa": ["a a a"], "ba": ["b", "a b b"]},
+        {"ab": ["a | b"], "aa": ["a", "a | a"], "a": ["a"], "ba": ["b"]},
+    ],
+)
 @pytest.mark.parametrize("silence", ["", " |"])
 @pytest.mark.parametrize("with_unknown", [False, True])
-def test_it_finds_the_best_of_all_texts(tmp_path, silence, with_unknown):
+def test_it_finds_the_best_of_all_texts(tmp_path, spellings, silence, with_unknown):
     """Beside every text and every reading of it, where words sound alike or have two spellings."""
-    spellings = {"ab": ["a b", "b"], "aa": ["a"], "a": ["a"], "ba": ["b a"]}
     lines = [f"{word} {one}{silence}\n" for word, all_ in spellings.items() for one in all_]
     lexicon = write(tmp_path, "".join(lines))
     sentences = ["ab aa", "a ba ab", "aa aa ba", "a a ab", "ba a", "ab ab a"]

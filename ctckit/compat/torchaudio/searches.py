@@ -68,7 +68,9 @@ class Search:
         # A token need not have a blank before it if the one before is its variant. Between two
         # words that follow each other this is wrong, and made good by what a text really has.
         exact = self.direct and self.bases is not None
-        most = self.decoder.beam_width if exact or n_best > 1 else 1
+        # Of those that are found some cannot be read, if variants are in words of any spelling.
+        any_word = self.bases is not None and self.reader is not None and self.reader.unknown
+        most = self.decoder.beam_width if exact or any_word or n_best > 1 else 1
         decoded = self.decoder.decode_batch(batch, n_best=most)
         scores, norms, ids = decoded.scores, normalizers(wide, batch), decoded.token_ids
         if self.bases is not None:
@@ -98,22 +100,26 @@ class Search:
         for first, last in itertools.pairwise(decoded.hypothesis_offsets.tolist()):
             line: dict[Hashable, tuple[list[int], float, list[str]]] = {}
             seen = set()
-            for row in sorted(range(first, last), key=lambda row: -scores[row]):
+            rows = sorted(range(first, last), key=lambda row: -scores[row])
+            for row in rows:
                 if len(line) == n_best or (line and scores[row] == -np.inf):
                     break
                 place = slice(*offsets[row : row + 2])
-                varied = with_single_silences(decoded.token_ids[place].tolist(), silence)
-                if varied in seen:
-                    continue
-                seen.add(varied)
-                text = ids[place].tolist()
-                words = self._words(decoded.token_ids[place].tolist())
-                key = with_single_silences(text, silence), tuple(words)
-                line.setdefault(key, (text, float(scores[row]), words))
+                text, varied = ids[place].tolist(), decoded.token_ids[place].tolist()
+                key = with_single_silences(varied, silence)
+                words = None if key in seen else self._words(varied)
+                seen.add(key)
+                if words is not None:
+                    bare = with_single_silences(text, silence), tuple(words)
+                    line.setdefault(bare, (text, float(scores[row]), words))
+            if not line:
+                text = ids[slice(*offsets[rows[0] : rows[0] + 2])].tolist()
+                line[()] = text, float(scores[rows[0]]), self._words(text) or []
             chosen.append(list(line.values()))
         return chosen
 
-    def _words(self, ids: list[int]) -> list[str]:
+    def _words(self, ids: list[int]) -> list[str] | None:
+        """Return the words of tokens and variants, None if they cannot be read as words."""
         if self.reader is None:
             return []
         return self.reader.words("".join(map(symbol_of, ids)))
@@ -153,6 +159,7 @@ def search_words(
     letters = [symbol_of(i) for i in range(len(spellings.bases)) if i not in special]
     decoder = SpelledBeamSearch(
         tokens.alphabet(len(spellings.bases)),
+        tokens=len(tokens),
         lexicon=spellings.word_of,
         word_separator=spellings.separator,
         word_characters="".join(letters),
@@ -165,6 +172,7 @@ def search_words(
         spellings.word_of,
         None if tokens.silence == tokens.blank else symbol_of(tokens.silence),
         separated=spellings.separator is not None,
+        variants=[symbol_of(i) for i in range(len(tokens), len(spellings.bases))],
         unknown=unk_word if any_word else None,
         model=NGramModel.load(options["lm"]) if use_model else None,
         lm_weight=options["lm_weight"],

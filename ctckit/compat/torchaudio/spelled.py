@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
+from ctckit.decoders.language import ClassKinds
 from ctckit.decoders.ngrambeamsearch import NGramBeamSearch
+from ctckit.decoders.options import option
 from ctckit.errors import warn_user
 from ctckit.language.ngrams import NGramModel
 from ctckit.language.synonyms import with_synonyms
@@ -18,7 +21,16 @@ Trail = tuple["Trail", str] | None
 
 
 class SpelledBeamSearch(NGramBeamSearch):
-    """Beam search whose lexicon maps spellings to words, of which the model is."""
+    """Beam search whose lexicon maps spellings to words, of which the model is.
+
+    Classes beyond the tokens are variants, which only words of the lexicon are spelled with.
+    """
+
+    tokens: int = option(minimum=1, help="Classes that are no variants.")
+
+    def _kinds(self) -> ClassKinds:
+        kinds = super()._kinds()
+        return replace(kinds, bound=kinds.classes >= self.tokens)
 
     def _tables_of(self, model: NGramModel) -> LanguageTables:
         word_of = cast(Mapping[str, str], self.lexicon)
@@ -53,6 +65,7 @@ class WordReader:
     word_of : of each spelling its word
     silence : what may stand between words, if anything
     separated : whether it must
+    variants : the symbols that only words of the lexicon are spelled with
     unknown : what other words are called; None: there are none
     model : of words, if there is one
     lm_weight, word_bonus, unknown_score : as the search has them
@@ -64,6 +77,7 @@ class WordReader:
         silence: str | None,
         *,
         separated: bool,
+        variants: Collection[str] = (),
         unknown: str | None = None,
         model: NGramModel | None = None,
         lm_weight: float = 0.0,
@@ -73,7 +87,8 @@ class WordReader:
         self._word_of = word_of
         self._silence = silence
         self._separated = separated
-        self._unknown = unknown
+        self._variants = frozenset(variants)
+        self.unknown = unknown
         self._model = model
         self._lm_weight, self._word_bonus = lm_weight, word_bonus
         self._unknown_score = unknown_score
@@ -81,12 +96,12 @@ class WordReader:
         self._numbers: dict[str, int] = {}
         self._one_reading = separated and not any(str(silence) in one for one in word_of)
 
-    def words(self, text: str) -> list[str]:
-        """Return the words of a text of symbols; a last one that is not whole is left out."""
+    def words(self, text: str) -> list[str] | None:
+        """Return the words of a text of symbols, None if it cannot be read as words."""
         if self._one_reading:
-            runs = filter(None, text.split(self._silence))
-            read = (self._word_of.get(run, self._unknown) for run in runs)
-            return [word for word in read if word is not None]
+            runs = [run for run in text.split(self._silence) if run]
+            read = [self._word_of.get(run) or self._other_word(run) for run in runs]
+            return None if None in read else [word for word in read if word is not None]
         first = 0 if self._model is None else self._model.first_state
         found: list[dict[int, tuple[float, Trail]]] = [{} for _ in range(len(text) + 1)]
         found[0][first] = (0.0, None)
@@ -97,27 +112,36 @@ class WordReader:
                 for stop, word, known in self._next(text, start):
                     value, following = self._score(state, word, known)
                     _keep(found[stop], following, score + value, (trail, word))
-        last = max(i for i, readings in enumerate(found) if readings)
-        best = max(found[last], key=lambda state: found[last][state][0] + self._end(state))
+        if not found[-1]:
+            return None
+        best = max(found[-1], key=lambda state: found[-1][state][0] + self._end(state))
         words = []
-        trail = found[last][best][1]
+        trail = found[-1][best][1]
         while trail is not None:
             trail, word = trail
             words.append(word)
         return words[::-1]
 
+    def _other_word(self, spelling: str) -> str | None:
+        """Return what a word is called that the lexicon lacks, None if there are no such words."""
+        return self.unknown if self._variants.isdisjoint(spelling) else None
+
+    def _in_others(self, symbol: str) -> bool:
+        """Return whether words have it that the lexicon lacks."""
+        return symbol != self._silence and symbol not in self._variants
+
     def _next(self, text: str, start: int) -> Iterator[tuple[int, str, bool]]:
         """Yield where a word from `start` on may end, the word, and if the lexicon has it."""
-        inside = text[start] != self._silence
+        inside = self._in_others(text[start])
         for stop in range(start + 1, len(text) + 1):
             ends = stop == len(text) or not self._separated or text[stop] == self._silence
             spelling = text[start:stop]
             if ends and spelling in self._word_of:
                 yield stop, self._word_of[spelling], True
-            elif ends and inside and self._unknown is not None:
-                yield stop, self._unknown, False
-            inside &= stop < len(text) and text[stop] != self._silence
-            if stop - start >= self._longest and not (inside and self._unknown is not None):
+            elif ends and inside and self.unknown is not None:
+                yield stop, self.unknown, False
+            inside &= stop < len(text) and self._in_others(text[stop])
+            if stop - start >= self._longest and not (inside and self.unknown is not None):
                 return
 
     def _score(self, state: int, word: str, known: bool) -> tuple[float, int]:
