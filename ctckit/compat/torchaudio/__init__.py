@@ -13,18 +13,24 @@ Different on purpose:
 
 - All alignments of a text are summed, as with ``log_add=True``. With ``log_add=False``, the
   default there, the original ranks by the best one.
-- All tokens are tried in each frame, so that ``beam_size_token`` has nothing to limit.
+- All tokens are tried in each frame: ``beam_size_token`` does nothing, and warns if it asks for
+  fewer. Without a lexicon and a model ``beam_threshold`` does nothing either.
 - An open word counts by all words that it may become after the words before it; there by the best
   one at the start of a sentence.
 - The last word needs no silence behind it. There it is dropped.
-- With an ``unk_score`` any other word may be written, not the begins of known ones alone.
+- With an ``unk_score`` any other word may be written, not the begins of known ones alone. It is at
+  most ``word_score``.
+- Without a model the first of the words that are spelled alike is taken; there any.
+- The words of a model of tokens are the tokens' names. There, without ``lm_dict``, they are given
+  to other tokens, in the order of a hash table.
 - Hypotheses of one call differ in more than where silences are; there the same words come several
   times.
 - Models are ARPA files. Models in Python (`CTCDecoderLM`) and KenLM's binary files are refused.
 - Streaming (`decode_begin`, `decode_step`, `decode_end`) collects the frames and decodes at the
   end.
 - Nothing is downloaded.
-- What is taken silently there is an error: other numbers of classes than of tokens, NaN.
+- What is taken silently there is an error: other numbers of classes than of tokens, NaN. What
+  looks like probabilities gets a warning.
 """
 
 from ctckit.compat.torchaudio.decoder import (
