@@ -6,6 +6,7 @@ import abc
 import operator
 import reprlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, final
 
 from ctckit.alphabet import Alphabet
@@ -60,14 +61,15 @@ class Decoder(abc.ABC):
     """Names of options, each of which may be left out, but not all of them."""
     score_parts: tuple[str, ...] = ()
     """Names of what the scores are the sums of, if the decoder tells; `prepare` may set it."""
-    scores_are_log_probs: ClassVar[bool] = False
+    scores_are_log_probs: bool = False
     """Whether scores are log-probabilities of the texts: at most ``log_prob``, less where the
-    search missed alignments."""
+    search missed alignments. `prepare` may set it, where it depends on the options."""
     exhaustive: ClassVar[Mapping[str, Any] | None] = None
     """Options with which a tiny matrix is searched in full: the likeliest of all texts are found,
     all their alignments summed. None: the decoder does not claim that."""
-    known_failings: ClassVar[Mapping[str, str]] = {}
-    """Checks of `ctckit.testing` that the decoder is known to fail, and why, in one clause each."""
+    known_failings: Mapping[str, str] = MappingProxyType({})
+    """Checks of `ctckit.testing` that the decoder is known to fail, and why, in one clause each.
+    `prepare` may set it, where it depends on the options."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ctckit.decoders.beam import BeamDecoder
 from ctckit.decoders.options import option
@@ -31,6 +31,9 @@ class BeamSearch(BeamDecoder):
     model a space is ``<space>``; tokens that it lacks count as its ``<unk>``.
     """
 
+    # Without what another model or bonus would add.
+    exhaustive: ClassVar[Mapping[str, Any]] = {"beam_width": 10_000, "lm": None, "token_bonus": 0.0}
+
     lm: Path | None = option(None, help="N-gram model of characters, an ARPA file.")
     lm_weight: float = option(0.5, minimum=0.0, help="Of the model's log-probabilities.")
     token_bonus: float = option(0.0, help="Added for each token.")
@@ -43,7 +46,8 @@ class BeamSearch(BeamDecoder):
 
     def prepare(self) -> None:
         """Load the model and the kernel."""
-        if self.lm is None and self.token_bonus == 0.0:
+        self.scores_are_log_probs = self.lm is None and self.token_bonus == 0.0
+        if self.scores_are_log_probs:
             from ctckit.kernels.beamsearch import beam_search
 
             self._kernel: Callable[..., int] = beam_search

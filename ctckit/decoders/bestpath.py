@@ -18,6 +18,8 @@ class BestPath(Decoder):
     the first is taken. The score is the log-probability of that one path, not of the text.
     """
 
+    scores_are_log_probs = True  # of one alignment of the text
+
     def prepare(self) -> None:
         """Load the kernel."""
         from ctckit.kernels.bestpath import best_paths

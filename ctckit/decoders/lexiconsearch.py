@@ -25,6 +25,8 @@ class LexiconSearch(Decoder):
     be. Where no such word can be spelled in so few frames, the text is empty.
     """
 
+    scores_are_log_probs = True
+
     corpus: Path = option(help="UTF-8 text file whose words may be read.")
     tolerance: int = option(
         4, minimum=0, help="Edits by which a word may differ from the best path's text."

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from ctckit.decoders.base import Decoder
 from ctckit.decoders.columns import fill_columns
@@ -22,6 +23,9 @@ class PrefixSearch(Decoder):
     prefixes than allowed, its best texts until then are used; they are at least as likely as its
     best path's text.
     """
+
+    scores_are_log_probs = True
+    exhaustive: ClassVar[Mapping[str, Any]] = {"split_threshold": None, "max_prefixes": 1_000_000}
 
     split_threshold: float | None = option(
         0.9,

@@ -25,6 +25,8 @@ class TokenPassing(Decoder):
     Where no path spells a word, the text is empty.
     """
 
+    scores_are_log_probs = True  # of one alignment of the text
+
     corpus: Path = option(help="UTF-8 text file whose words may be read.")
     word_characters: str | None = option(
         None, help="Characters that words are made of; by default the letters and apostrophe."

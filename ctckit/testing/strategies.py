@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ctckit.alphabet import Alphabet
 from ctckit.errors import MissingExtraError
 from ctckit.matrices import MatrixBatch
+from ctckit.testing.examples import CHARACTERS, example_alphabet
 
 try:
     from hypothesis import strategies as st
@@ -19,8 +20,20 @@ except ModuleNotFoundError as error:
         "pip install 'ctckit[testing]'"
     ) from error
 
-STYLES = ("flat", "peaked", "path", "ties")
-"""Near uniform; one class far above the others; that and mostly blank; equal values in plenty."""
+STYLES = ("flat", "peaked", "path", "holes", "ties")
+"""Near uniform; one class far above the others; that and mostly blank; impossible classes here and
+there; equal values in plenty."""
+NO_TIES = STYLES[:-1]
+
+ALPHABETS = (
+    Alphabet(["a", "b", ""], 2),
+    *map(example_alphabet, range(len(CHARACTERS), -1, -1)),
+    Alphabet(["", "a"], 0),
+    Alphabet(["a", "<blank>", "ab", " ", "b", "ba"], 1),
+    Alphabet(["c", "b", "é", "a", "\U0001f600", "b", " "], 5),
+)
+"""Those that decoders are tried with: the blank at every index, tokens of several characters, a
+blank whose string is a token's."""
 
 
 @st.composite
@@ -51,18 +64,35 @@ def log_prob_matrices(
     *,
     max_frames: int = 6,
     styles: tuple[str, ...] = STYLES,
+    min_dead: int = 0,
 ) -> npt.NDArray[np.float32]:
-    """Return valid matrices (T, classes), T from 0, in all styles; some classes may be dead."""
+    """Return valid matrices (T, classes), T from 0, in all styles.
+
+    `min_dead` classes or more, but not all, are impossible in every frame.
+    """
     frames = draw(st.integers(0, max_frames))
     style = draw(st.sampled_from(styles))
-    dead = draw(st.sets(st.integers(0, classes - 1), max_size=classes - 1))
+    few = min(min_dead, classes - 1)
+    dead = draw(st.sets(st.integers(0, classes - 1), min_size=few, max_size=classes - 1))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     if style == "ties":
         logits = rng.integers(0, 2, size=(frames, classes)).astype(np.float64)
     else:
-        logits = rng.normal(size=(frames, classes)) * {"flat": 0.5, "peaked": 5, "path": 2}[style]
+        logits = (
+            rng.normal(size=(frames, classes))
+            * {
+                "flat": 0.5,
+                "peaked": 5,
+                "path": 2,
+                "holes": 1,
+            }[style]
+        )
     if style == "path":
         logits[rng.random(frames) < 0.6, blank] += 6
+    if style == "holes":
+        alive = min(set(range(classes)) - dead)
+        logits[rng.random(logits.shape) < 0.3] = -np.inf
+        logits[np.isneginf(np.delete(logits, sorted(dead), axis=1)).all(axis=1), alive] = 0
     logits[:, sorted(dead)] = -np.inf
     logits -= logits.max(axis=1, keepdims=True, initial=-np.inf)
     log_probs: npt.NDArray[Any] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -74,11 +104,21 @@ def batches(
     draw: st.DrawFn,
     *,
     alphabet: st.SearchStrategy[Alphabet] | None = None,
+    min_matrices: int = 0,
     max_matrices: int = 5,
     max_frames: int = 6,
     styles: tuple[str, ...] = STYLES,
+    min_dead: int = 0,
 ) -> MatrixBatch:
     """Return ragged batches of such matrices; `alphabet` says over which alphabets."""
     chosen = draw(alphabets() if alphabet is None else alphabet)
-    one = log_prob_matrices(len(chosen), chosen.blank, max_frames=max_frames, styles=styles)
-    return MatrixBatch.from_log_probs(draw(st.lists(one, max_size=max_matrices)), chosen)
+    one = log_prob_matrices(
+        len(chosen), chosen.blank, max_frames=max_frames, styles=styles, min_dead=min_dead
+    )
+    matrices = draw(st.lists(one, min_size=min_matrices, max_size=max_matrices))
+    return MatrixBatch.from_log_probs(matrices, chosen)
+
+
+def decoder_alphabets() -> st.SearchStrategy[Alphabet]:
+    """Return those of `ALPHABETS`."""
+    return st.sampled_from(ALPHABETS)

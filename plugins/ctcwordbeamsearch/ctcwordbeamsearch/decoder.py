@@ -17,6 +17,7 @@ from ctckit.language import (
     split_words,
 )
 
+COMPLETES = "the last word is completed even where the matrix has no room for its end"
 MODES = ("Words", "NGrams", "NGramsForecast", "NGramsForecastAndSample")
 
 
@@ -75,6 +76,9 @@ class WordBeamSearch(BeamDecoder):
         from ctcwordbeamsearch.prefixes import UNUSED
 
         self._kernel = self._load_kernel()
+        self.scores_are_log_probs = self.mode == "Words" and not self.complete_last_word
+        if self.complete_last_word:
+            self.known_failings = {"impossible-classes": COMPLETES}
 
         lexicon = Lexicon(words, self.alphabet)
         bigrams = WordBigrams(words, lexicon)

@@ -1,0 +1,199 @@
+"""What a decoder must do as a part of a process: load late, print nothing, end when told."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import json
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+
+from ctckit.testing.checks.registered import check
+from ctckit.testing.examples import RAGGED, example_alphabet, example_batch
+from ctckit.testing.subject import CheckFailed, NotApplicable, Subject, most_texts
+
+HEAVY = ("numba", "llvmlite", "tensorflow", "torch", "jax", "pandas")
+"""What the module of a decoder's class must not load."""
+
+_IMPORT = """
+import importlib, json, sys
+sys.path[:], module, heavy = json.load(sys.stdin)
+before = set(sys.modules)
+try:
+    importlib.import_module(module)
+except Exception as error:
+    found = {"error": f"{type(error).__name__}: {error}"}
+else:
+    found = {"loaded": [name for name in heavy if name in sys.modules and name not in before]}
+sys.__stdout__.write("\\n" + json.dumps(found) + "\\n")
+"""
+
+_LOOP = """
+import pickle, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def say(*what):
+    print("", *what, sep="\\n", file=sys.__stdout__, flush=True)
+try:
+    sys.path[:] = pickle.load(sys.stdin.buffer)
+    decoder, batch = pickle.load(sys.stdin.buffer)
+except Exception as error:
+    say("@cannot", f"{type(error).__name__}: {error}".splitlines()[0])
+    sys.exit()
+try:
+    decoder.decode_batch(batch[:1], threads=1)
+    say("@ready")
+    while True:
+        decoder.decode_batch(batch, threads=1)
+except KeyboardInterrupt:
+    say("@interrupted")
+except BaseException as error:
+    say("@raised", f"{type(error).__name__}: {error}".splitlines()[0])
+"""
+
+
+@check("quiet")
+def quiet(subject: Subject) -> None:
+    """Making the decoder and decoding print nothing to standard output."""
+    batch = example_batch(example_alphabet(), RAGGED)
+    with _captured_stdout() as written:
+        decoder = subject.make(batch.alphabet)
+        for n_best in {1, most_texts(decoder, 3)}:
+            decoder.decode_batch(batch, n_best=n_best, threads=1).materialize()
+    if written[0]:
+        raise CheckFailed("nothing must be printed to standard output", got=written[0])
+
+
+@contextlib.contextmanager
+def _captured_stdout() -> Iterator[list[str]]:
+    """Catch what is written by `print` and, where there is one, to the file descriptor 1."""
+    written = [""]
+    with tempfile.TemporaryFile() as file, contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stdout.flush()
+        _flush_c()
+        try:
+            kept = os.dup(1)
+        except OSError:  # closed
+            kept = -1
+        else:
+            stack.callback(os.close, kept)
+            os.dup2(file.fileno(), 1)
+        printed = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(printed):
+                yield written
+        finally:
+            _flush_c()
+            if kept >= 0:
+                os.dup2(kept, 1)
+        file.seek(0)
+        written[0] = printed.getvalue() + file.read().decode("utf-8", "replace")
+
+
+def _flush_c() -> None:
+    """Write what C code has printed and not yet written."""
+    if os.name == "posix":
+        ctypes.CDLL(None).fflush(None)
+
+
+@check("import-weight")
+def import_weight(subject: Subject) -> None:
+    """Importing the decoder's class loads no numba, TensorFlow, PyTorch, JAX or pandas."""
+    module = subject.importable_class().__module__
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT],
+        input=json.dumps([sys.path, module, HEAVY]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise CheckFailed(f"it must be possible to import {module} in a fresh process, got {last}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    if "error" in found:
+        raise NotApplicable(f"{module} cannot be imported in a fresh process: {found['error']}")
+    if found["loaded"]:
+        raise CheckFailed(
+            f"importing {module} must load nothing heavy, got {', '.join(found['loaded'])}; "
+            "import it in prepare"
+        )
+
+
+@check("interrupt")
+def interrupt(subject: Subject) -> None:
+    """Ctrl-C ends decoding within some seconds, by a KeyboardInterrupt."""
+    if os.name != "posix":
+        raise NotApplicable("a process can be interrupted on POSIX only")
+    subject.importable_class()
+    batch = example_batch(example_alphabet(), [200] * 5)
+    try:
+        sent = pickle.dumps(sys.path) + pickle.dumps((subject.decoder(), batch))
+    except Exception as error:
+        raise NotApplicable(f"it cannot be sent to another process: {error}") from error
+    command = [sys.executable, "-c", _LOOP]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            process.stdin.write(sent)
+            process.stdin.close()
+            _demand_interruptible(process, subject.seconds)
+        finally:
+            process.kill()
+
+
+def _demand_interruptible(process: subprocess.Popen[bytes], seconds: float) -> None:
+    lines: queue.Queue[str] = queue.Queue()
+    stdout = process.stdout
+
+    def read() -> None:
+        for line in stdout or ():
+            lines.put(line.decode("utf-8", "replace").strip())
+        lines.put("@ended")
+
+    threading.Thread(target=read, daemon=True).start()
+    if (said := _next_word(lines, 60.0)) == "@cannot":
+        raise NotApplicable(f"another process cannot load it: {lines.get(timeout=seconds)}")
+    if said == "@raised":
+        raise CheckFailed(f"it must decode in another process, got {lines.get(timeout=seconds)}")
+    if said != "@ready":
+        raise CheckFailed("it must decode in another process, got no answer", said=said)
+    time.sleep(0.1)  # until it is decoding
+    process.send_signal(signal.SIGINT)
+    said = _next_word(lines, seconds)
+    if said == "@raised":
+        raised = lines.get(timeout=seconds)
+        raise CheckFailed(f"ctrl-C must end decoding by a KeyboardInterrupt, got {raised}")
+    if said is None:
+        raise CheckFailed(f"ctrl-C must end decoding, got none of that in {seconds:g} s")
+    if said != "@interrupted":
+        process.wait(seconds)
+        raise CheckFailed(
+            "ctrl-C must end decoding by a KeyboardInterrupt, got the end of the process",
+            exit_code=process.returncode,
+        )
+
+
+def _next_word(lines: queue.Queue[str], seconds: float) -> str | None:
+    """Return the next word of the other process among what its decoder prints; None: too late."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        try:
+            line = lines.get(timeout=left)
+        except queue.Empty:
+            break
+        if line in ("@cannot", "@ready", "@interrupted", "@raised", "@ended"):
+            return line
+    return None
+
+
+CHECKS = (quiet, import_weight, interrupt)
