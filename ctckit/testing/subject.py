@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from ctckit.alphabet import Alphabet
 from ctckit.decoders.base import Decoder
-from ctckit.errors import CtckitError, InvalidValueError
+from ctckit.errors import CtckitError, InvalidValueError, PluginError
+from ctckit.hypotheses import DecodedBatch
 from ctckit.matrices import MatrixBatch
 from ctckit.testing.examples import example_alphabet
 
@@ -138,6 +139,16 @@ def most_texts(decoder: Decoder, wanted: int) -> int:
             continue
         return n_best
     return 1
+
+
+def decode(
+    decoder: Decoder, batch: MatrixBatch, n_best: int = 1, threads: int | None = None
+) -> DecodedBatch:
+    """Decode; where the decoder fails, say with which matrices."""
+    try:
+        return decoder.decode_batch(batch, n_best=n_best, threads=threads)
+    except PluginError as error:
+        raise CheckFailed(str(error), batch, n_best=n_best) from error
 
 
 def for_all(subject: Subject, strategy: Any, holds: Callable[[Any], None]) -> None:

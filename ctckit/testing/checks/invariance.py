@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import ctckit.parallel
 from ctckit.alphabet import Alphabet
-from ctckit.errors import AlphabetMismatchError, PluginError
+from ctckit.errors import AlphabetMismatchError
 from ctckit.hypotheses import DecodedBatch
 from ctckit.matrices import MatrixBatch
 from ctckit.testing.checks.registered import check
@@ -23,6 +23,7 @@ from ctckit.testing.strategies import NO_TIES, batches, decoder_alphabets
 from ctckit.testing.subject import (
     CheckFailed,
     Subject,
+    decode,
     different_columns,
     for_all,
     most_texts,
@@ -60,8 +61,7 @@ def _demand_order_does_not_matter(subject: Subject, batch: MatrixBatch, order: l
         return
     n_best = most_texts(subject.decoder(batch.alphabet), 3)
     expected, got = (
-        _texts(subject.decoder(one.alphabet).decode_batch(one, n_best=n_best))
-        for one in (batch, other)
+        _texts(decode(subject.decoder(one.alphabet), one, n_best=n_best)) for one in (batch, other)
     )
     tokens = ["blank" if i == batch.alphabet.blank else batch.alphabet.tokens[i] for i in order]
     _demand_equal_texts(
@@ -115,7 +115,7 @@ def certain_blanks(subject: Subject) -> None:
             batch.alphabet,
         )
         n_best = most_texts(decoder, 3)
-        plain, padded = (decoder.decode_batch(one, n_best=n_best) for one in (batch, longer))
+        plain, padded = (decode(decoder, one, n_best=n_best) for one in (batch, longer))
         added = f"{before} frames of certain blank before and {after} after must change nothing"
         _demand_equal_texts(added, batch, _texts(plain), _texts(padded))
         for i, (line, other) in enumerate(zip(plain, padded, strict=True)):
@@ -137,10 +137,10 @@ def one_by_one(subject: Subject) -> None:
         if decoder is None:
             return
         n_best = most_texts(decoder, 3)
-        whole = list(decoder.decode_batch(batch, n_best=n_best))
+        whole = list(decode(decoder, batch, n_best=n_best))
         singles = [batch[i : i + 1] for i in range(len(batch))]
-        alone = [decoder.decode_batch(one, n_best=n_best)[0] for one in singles]
-        turned = decoder.decode_batch(MatrixBatch.concatenate(singles[::-1]), n_best=n_best)
+        alone = [decode(decoder, one, n_best=n_best)[0] for one in singles]
+        turned = decode(decoder, MatrixBatch.concatenate(singles[::-1]), n_best=n_best)
         for what, found in (
             ("a matrix must be read alone as in a batch", alone),
             ("the order of the matrices must not matter", list(turned)[::-1]),
@@ -164,14 +164,9 @@ def threads(subject: Subject) -> None:
     smallest = ctckit.parallel.SMALLEST_CHUNK
     ctckit.parallel.SMALLEST_CHUNK = SMALL_CHUNK
     try:
-        serial = decoder.decode_batch(batch, n_best=n_best, threads=1)
+        serial = decode(decoder, batch, n_best=n_best, threads=1)
         for count in (2, 5, 5):
-            try:
-                found = decoder.decode_batch(batch, n_best=n_best, threads=count)
-            except PluginError as error:
-                raise CheckFailed(
-                    f"{count} threads must do as one does, got an error: {error}"
-                ) from error
+            found = decode(decoder, batch, n_best=n_best, threads=count)
             _demand_same(f"{count} threads must give what one gives", batch, serial, found)
     finally:
         ctckit.parallel.SMALLEST_CHUNK = smallest
@@ -189,10 +184,10 @@ def deterministic(subject: Subject) -> None:
     batch = example_batch(example_alphabet(), RAGGED)
     decoder = subject.decoder()
     n_best = most_texts(decoder, 3)
-    first = decoder.decode_batch(batch, n_best=n_best)
-    again = decoder.decode_batch(batch, n_best=n_best)
+    first = decode(decoder, batch, n_best=n_best)
+    again = decode(decoder, batch, n_best=n_best)
     _demand_same("decoding again must give the same", batch, first, again)
-    other = subject.make(batch.alphabet).decode_batch(batch, n_best=n_best)
+    other = decode(subject.make(batch.alphabet), batch, n_best=n_best)
     _demand_same("another instance must give the same", batch, first, other)
 
 
@@ -204,9 +199,9 @@ def n_best_prefix(subject: Subject) -> None:
         decoder = subject.decoder_or_none(batch.alphabet)
         if decoder is None:
             return
-        one = decoder.decode_batch(batch).texts()
+        one = decode(decoder, batch).texts()
         for n_best in range(2, most_texts(decoder, 4) + 1):
-            several = decoder.decode_batch(batch, n_best=n_best).texts()
+            several = decode(decoder, batch, n_best=n_best).texts()
             what = f"the best text must not depend on n_best, got another with {n_best}"
             _demand_equal_texts(what, batch, one, several)
 

@@ -15,6 +15,7 @@ from ctckit.testing.subject import (
     CheckFailed,
     NotApplicable,
     Subject,
+    decode,
     different_columns,
     most_texts,
 )
@@ -120,14 +121,14 @@ def pickling(subject: Subject) -> None:
     batch = example_batch(example_alphabet(), RAGGED)
     decoder = subject.decoder()
     n_best = most_texts(decoder, 2)
-    found = decoder.decode_batch(batch, n_best=n_best)
+    found = decode(decoder, batch, n_best=n_best)
     try:
         again = pickle.loads(pickle.dumps(decoder))
     except Exception as error:
         raise CheckFailed(
             f"it must be possible to pickle it, got {type(error).__name__}: {error}"
         ) from error
-    anew = again.decode_batch(pickle.loads(pickle.dumps(batch)), n_best=n_best)
+    anew = decode(again, pickle.loads(pickle.dumps(batch)), n_best=n_best)
     results = {"decoder": anew, "result": pickle.loads(pickle.dumps(found))}
     for what, result in results.items():
         if different := different_columns(result, found):
