@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
-from ctckit.cli.errors import FAILED, say
+from ctckit.bench.specs import parse_spec
+from ctckit.cli.errors import FAILED, say, wrong_usage
+from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
 from ctckit.errors import did_you_mean
 from ctckit.registry import list_decoders
@@ -27,8 +30,7 @@ def decoders(context: click.Context, as_json: bool) -> None:
     found = list_decoders()
     fields = ("name", "distribution", "version", "summary")
     if as_json:
-        entries = [{field: getattr(info, field) for field in fields} for info in found]
-        click.echo(json.dumps(entries, ensure_ascii=False, indent=2))
+        _print_json({field: getattr(info, field) for field in fields} for info in found)
         return
     print_table(fields, [[getattr(info, field) for field in fields] for info in found])
     for name, count in Counter(info.name for info in found).items():
@@ -39,30 +41,86 @@ def decoders(context: click.Context, as_json: bool) -> None:
 
 @decoders.command(short_help="Import decoders and run them on tiny matrices.")
 @click.argument("names", nargs=-1)
-def check(names: tuple[str, ...]) -> None:
+@click.option("--thorough", is_flag=True, help="Run every check of the conformance suite.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+def check(names: tuple[str, ...], thorough: bool, as_json: bool) -> None:
     """Import the decoders NAMES (all if none is given) and run each on tiny matrices.
 
-    Prints the name, ok, failed or skipped, and the reason. A decoder with a required option is
-    skipped, unless that is `corpus`, which gets a few words. The exit code is 1 unless all are
-    ok.
+    Options may follow a name as in `ctckit bench`: NAME:OPTION=VALUE,OPTION=VALUE. Example files
+    are given to required options called `corpus`, `lexicon` and `lm`; a decoder with another one
+    is skipped.
+
+    Prints the name, ok, failed or skipped, the reason, and what the decoder declares to fail. The
+    exit code is 1 unless all are ok. With --thorough it prints a line for each check: ok,
+    failed, known (it fails, and the decoder declares so) or skipped (it does not apply). The exit
+    code is then 1 if any failed. It needs ctckit[testing].
     """
     installed = sorted({info.name for info in list_decoders()})
-    for name in names:
+    for name in (text.partition(":")[0] for text in names):
         if name not in installed:
             raise click.UsageError(
                 f"decoder must be installed, got {name!r};{did_you_mean(name, installed)} "
                 f"installed: {', '.join(installed)}"
             )
-    from ctckit.cli.check import check_decoder
-
-    results = [check_decoder(name) for name in names or installed]
-    width = len(HEADERS_OF_CHECK)
-    if not any(result.reason for result in results):
-        width -= 1
-    rows = [(result.name, result.outcome, result.reason)[:width] for result in results]
-    print_table(HEADERS_OF_CHECK[:width], rows)
-    if any(result.outcome != "ok" for result in results):
+    with wrong_usage():
+        for text in names:
+            parse_spec(text)
+    run = _check_thoroughly if thorough else _check
+    if not run(names or tuple(installed), as_json):
         click.get_current_context().exit(FAILED)
 
 
+def _check(names: Sequence[str], as_json: bool) -> bool:
+    """Print what came of trying decoders; return whether all are ok."""
+    from ctckit.cli.check import check_decoder
+
+    results = [check_decoder(name) for name in names]
+    if as_json:
+        _print_json(
+            {
+                "name": one.name,
+                "result": one.outcome,
+                "reason": one.reason,
+                "known_failings": dict(one.known),
+            }
+            for one in results
+        )
+    else:
+        notes = {one.name: one.reason or _known(one.known) for one in results}
+        width = len(HEADERS_OF_CHECK) - (not any(notes.values()))
+        rows = [(one.name, one.outcome, notes[one.name])[:width] for one in results]
+        print_table(HEADERS_OF_CHECK[:width], rows)
+    return all(one.outcome == "ok" for one in results)
+
+
+def _known(failings: Mapping[str, str]) -> str:
+    if not failings:
+        return ""
+    return "known to fail " + "; ".join(f"{name}: {why}" for name, why in failings.items())
+
+
+def _check_thoroughly(names: Sequence[str], as_json: bool) -> bool:
+    """Print what came of every check; return whether none failed."""
+    from ctckit.cli.thorough import check_thoroughly
+    from ctckit.testing.checks import CHECKS
+
+    rows = []
+    with progress("checking", len(names) * len(CHECKS), unit="checks") as advance:
+        for name in names:
+            for found in check_thoroughly(name):
+                rows.append((name, found.check, found.result, found.reason))
+                advance(1)
+    if as_json:
+        _print_json(dict(zip(HEADERS_OF_THOROUGH, row, strict=True)) for row in rows)
+    else:
+        shown = [(*row[:3], "; ".join(line.strip() for line in row[3].split("\n"))) for row in rows]
+        print_table(HEADERS_OF_THOROUGH, shown)
+    return all(row[2] != "failed" for row in rows)
+
+
+def _print_json(entries: Iterable[Mapping[str, object]]) -> None:
+    click.echo(json.dumps(list(entries), ensure_ascii=False, indent=2))
+
+
 HEADERS_OF_CHECK = ("name", "result", "reason")
+HEADERS_OF_THOROUGH = ("name", "check", "result", "reason")

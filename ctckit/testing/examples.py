@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +52,23 @@ def example_batch(alphabet: Alphabet, frames: Sequence[int], seed: int = 0) -> M
     return MatrixBatch.from_logits(matrices, alphabet)
 
 
-def needed_options(decoder: type[Decoder]) -> list[str]:
-    """Return the options without which a decoder cannot be made."""
-    required = [one.name for one in decoder.options.values() if one.default is REQUIRED]
-    return [*required, *decoder.at_least_one[:1]]
+def needed_options(decoder: type[Decoder], given: Collection[str] = ()) -> list[str]:
+    """Return the options without which a decoder cannot be made, those that are given left out."""
+    needed = [one.name for one in decoder.options.values() if one.default is REQUIRED]
+    if not set(given) & set(decoder.at_least_one):
+        needed += decoder.at_least_one[:1]
+    return [name for name in needed if name not in given]
 
 
-def example_options(decoder: type[Decoder], folder: Path) -> dict[str, Any]:
-    """Write the files that a decoder needs and return its options.
+def example_options(
+    decoder: type[Decoder], folder: Path, given: Collection[str] = ()
+) -> dict[str, Any]:
+    """Write the files that a decoder needs beside what is given, and return them as options.
 
-    What it needs beside the files of `EXAMPLE_FILES` is left out.
+    What is not in `EXAMPLE_FILES` is left out.
     """
     options: dict[str, Any] = {}
-    for name in needed_options(decoder):
+    for name in needed_options(decoder, given):
         if name in EXAMPLE_FILES and decoder.options[name].type is Path:
             options[name] = folder / f"{name}.txt"
             options[name].write_text(EXAMPLE_FILES[name], encoding="utf-8")

@@ -122,3 +122,8 @@ def batches(
 def decoder_alphabets() -> st.SearchStrategy[Alphabet]:
     """Return those of `ALPHABETS`."""
     return st.sampled_from(ALPHABETS)
+
+
+def with_numbers(drawn: st.SearchStrategy[Any], *most: int) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Return tuples of what is drawn and of integers from 0 to each of `most`."""
+    return st.tuples(drawn, *[st.integers(0, one) for one in most])

@@ -45,7 +45,7 @@ def test_broken_and_twice_registered_decoders_stay_listed(invoke, plugins):
     )
 
 
-@pytest.mark.parametrize("name", ["bestpath", "beamsearch", "wordbeamsearch", "template"])
+@pytest.mark.parametrize("name", ["bestpath", "beamsearch", "tokenpassing", "template"])
 def test_check_says_ok_to_ours(invoke, name):
     result = invoke("decoders", "check", name)
     assert result.stdout == f"name\tresult\n{name}\tok\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
 import ctckit.parallel
 from ctckit.alphabet import Alphabet
@@ -19,7 +18,7 @@ from ctckit.testing.examples import (
     example_alphabet,
     example_batch,
 )
-from ctckit.testing.strategies import NO_TIES, batches, decoder_alphabets
+from ctckit.testing.strategies import NO_TIES, batches, decoder_alphabets, with_numbers
 from ctckit.testing.subject import (
     CheckFailed,
     Subject,
@@ -96,7 +95,7 @@ def permuted_classes(subject: Subject) -> None:
         _demand_order_does_not_matter(subject, batch, order)
 
     one = batches(alphabet=decoder_alphabets(), min_matrices=1, max_matrices=2, styles=NO_TIES)
-    for_all(subject, st.tuples(one, st.integers(0, 200)), holds)
+    for_all(subject, with_numbers(one, 200), holds)
 
 
 @check("certain-blanks")
@@ -125,7 +124,7 @@ def certain_blanks(subject: Subject) -> None:
                 raise CheckFailed(added, one, expected_scores=scores, got_scores=after_all)
 
     one = batches(alphabet=decoder_alphabets(), min_matrices=1, max_matrices=2, styles=NO_TIES)
-    for_all(subject, st.tuples(one, st.integers(0, 2), st.integers(0, 2)), holds)
+    for_all(subject, with_numbers(one, 2, 2), holds)
 
 
 @check("one-by-one")

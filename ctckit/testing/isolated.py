@@ -1,0 +1,160 @@
+"""The checks run on an installed decoder in a process of their own.
+
+So one that crashes, or never ends, spoils no other check.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from ctckit.errors import CtckitError, PluginError
+from ctckit.testing.checks import CHECKS, CheckResult, Subject, check_names, judged, run_check
+
+LOAD = "load"
+"""In place of a check's name: the decoder could not be made."""
+TIME_LIMIT = 180.0
+"""Seconds that a check may take, and the start, in which kernels may be compiled."""
+
+_START = "from ctckit.testing.isolated import work; work()"
+
+
+def check_installed(
+    name: str,
+    options: Mapping[str, Any],
+    names: Sequence[str] = tuple(CHECKS),
+    *,
+    time_limit: float = TIME_LIMIT,
+) -> Iterator[CheckResult]:
+    """Run checks on an installed decoder; yields what came of each, in their order.
+
+    Where the decoder cannot be made, that is the only result, under the name `LOAD`.
+
+    Parameters
+    ----------
+    name, options : as `load_decoder` takes them
+    names : of the checks
+    time_limit : seconds after which a check has failed
+    """
+    left = list(names)
+    known: Mapping[str, str] = {}
+    while left:
+        with _Worker(name, options, left) as worker:
+            told = worker.next(time_limit)
+            if "known" not in told:
+                yield CheckResult(LOAD, "failed", told["reason"])
+                return
+            known = told["known"]
+            while left:
+                told = worker.next(time_limit)
+                check = left.pop(0)
+                yield judged(CheckResult(check, told["result"], told["reason"]), known)
+                if told.get("over"):
+                    break
+
+
+class _Worker:
+    """Another process that runs checks and tells of each in a line of JSON."""
+
+    def __init__(self, name: str, options: Mapping[str, Any], names: Sequence[str]) -> None:
+        self._job = pickle.dumps(sys.path) + pickle.dumps((name, dict(options), list(names)))
+        self._lines: queue.Queue[bytes | None] = queue.Queue()
+
+    def __enter__(self) -> _Worker:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # ctrl-C is for this process, which then ends that one
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        stdin = self._process.stdin
+        with suppress(BrokenPipeError):
+            if stdin is not None:
+                stdin.write(self._job)
+                stdin.close()
+        return self
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def next(self, seconds: float) -> dict[str, Any]:
+        """Return what it tells next; `over` is set where it can tell no more."""
+        try:
+            line = self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return _over(f"it must end, got nothing in {seconds:g} s")
+        if line is not None:
+            told: dict[str, Any] = json.loads(line)
+            return told
+        code = self._process.wait()
+        how = f"exit code {code}"
+        if code < 0:
+            with suppress(ValueError):
+                how = signal.Signals(-code).name
+        return _over(f"the process must go on, got its end ({how})")
+
+    def __exit__(self, *error: object) -> None:
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+
+
+def _over(reason: str) -> dict[str, Any]:
+    return {"result": "failed", "reason": reason, "over": True}
+
+
+def work() -> None:
+    """Run the checks that standard input names; what comes of them goes to standard output."""
+    sys.path[:] = pickle.load(sys.stdin.buffer)
+    name, options, names = pickle.load(sys.stdin.buffer)
+    # What the decoder prints goes elsewhere, and cannot be taken for what is told here.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
+        os.dup2(2, 1)
+
+        def tell(**what: Any) -> None:
+            channel.write(json.dumps(what) + "\n")
+            channel.flush()
+
+        try:
+            subject = _subject(name, options)
+            tell(known=dict(subject.known_failings))
+        except CtckitError as error:
+            tell(reason=str(error))
+            return
+        for check in names:
+            found = run_check(check, subject, judge=False)
+            tell(result=found.result, reason=found.reason)
+    os._exit(0)  # whatever threads the decoder has left
+
+
+def _subject(name: str, options: Mapping[str, Any]) -> Subject:
+    """Return an installed decoder as the checks see it, made once."""
+    from ctckit.registry import load_decoder
+
+    subject = Subject(lambda alphabet: load_decoder(name, alphabet, **options))
+    try:
+        subject.decoder()
+    except CtckitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"decoder {name!r} must start, got {type(error).__name__}: {error}; "
+            "check its options, or tell its author"
+        ) from error
+    check_names(subject.known_failings)
+    return subject
