@@ -54,7 +54,9 @@ def check_decoder(text: str) -> CheckedDecoder:
     try:
         with ready_spec(text) as spec:
             declared = decoder_class(spec.name).known_failings
-            blanks = (0, 2, len(CHARACTERS)) if "blank-anywhere" not in declared else (len(CHARACTERS),)
+            blanks = (
+                (0, 2, len(CHARACTERS)) if "blank-anywhere" not in declared else (len(CHARACTERS),)
+            )
             for blank in blanks:
                 tokens = [*CHARACTERS[:blank], "", *CHARACTERS[blank:]]
                 alphabet = Alphabet(tokens, blank=blank)

@@ -8,22 +8,20 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import queue
-import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ctckit.errors import CtckitError, PluginError
 from ctckit.testing.checks import CHECKS, CheckResult, Subject, check_names, judged, run_check
+from ctckit.testing.talking import Talker
 
 LOAD = "load"
 """In place of a check's name: the decoder could not be made."""
-TIME_LIMIT = 180.0
-"""Seconds that a check may take, and the start, in which kernels may be compiled."""
+TIME_LIMIT = 60.0
+"""Seconds that a check may take."""
+START_LIMIT = 300.0
+"""Seconds that the start may take, in which kernels may be compiled."""
 
 _START = "from ctckit.testing.isolated import work; work()"
 
@@ -48,70 +46,31 @@ def check_installed(
     left = list(names)
     known: Mapping[str, str] = {}
     while left:
-        with _Worker(name, options, left) as worker:
-            told = worker.next(time_limit)
+        sent = pickle.dumps(sys.path) + pickle.dumps((name, dict(options), left))
+        with Talker(_START, sent) as worker:
+            told = _next(worker, START_LIMIT)
             if "known" not in told:
                 yield CheckResult(LOAD, "failed", told["reason"])
                 return
             known = told["known"]
             while left:
-                told = worker.next(time_limit)
+                told = _next(worker, time_limit)
                 check = left.pop(0)
                 yield judged(CheckResult(check, told["result"], told["reason"]), known)
                 if told.get("over"):
                     break
 
 
-class _Worker:
-    """Another process that runs checks and tells of each in a line of JSON."""
-
-    def __init__(self, name: str, options: Mapping[str, Any], names: Sequence[str]) -> None:
-        self._job = pickle.dumps(sys.path) + pickle.dumps((name, dict(options), list(names)))
-        self._lines: queue.Queue[bytes | None] = queue.Queue()
-
-    def __enter__(self) -> _Worker:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # ctrl-C is for this process, which then ends that one
-        )
-        threading.Thread(target=self._read, daemon=True).start()
-        stdin = self._process.stdin
-        with suppress(BrokenPipeError):
-            if stdin is not None:
-                stdin.write(self._job)
-                stdin.close()
-        return self
-
-    def _read(self) -> None:
-        for line in self._process.stdout or ():
-            self._lines.put(line)
-        self._lines.put(None)
-
-    def next(self, seconds: float) -> dict[str, Any]:
-        """Return what it tells next; `over` is set where it can tell no more."""
-        try:
-            line = self._lines.get(timeout=seconds)
-        except queue.Empty:
-            return _over(f"it must end, got nothing in {seconds:g} s")
-        if line is not None:
-            told: dict[str, Any] = json.loads(line)
-            return told
-        code = self._process.wait()
-        how = f"exit code {code}"
-        if code < 0:
-            with suppress(ValueError):
-                how = signal.Signals(-code).name
-        return _over(f"the process must go on, got its end ({how})")
-
-    def __exit__(self, *error: object) -> None:
-        if hasattr(os, "killpg"):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
-        self._process.wait()
+def _next(worker: Talker, seconds: float) -> dict[str, Any]:
+    """Return what it tells next; `over` is set where it can tell no more."""
+    try:
+        line = worker.next_line(seconds)
+    except TimeoutError:
+        return _over(f"it must end, got nothing in {seconds:g} s")
+    if line is None:
+        return _over(f"the process must go on, got its end ({worker.how_it_ended()})")
+    told: dict[str, Any] = json.loads(line)
+    return told
 
 
 def _over(reason: str) -> dict[str, Any]:

@@ -2,41 +2,137 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from ctckit import REQUIRED, Decoder, PluginError, SearchResult, list_decoders, load_decoder
-from ctckit.registry import decoder_class
-from ctckit.testing.conformance import DecoderConformance, example_batch
-
-CORPUS = "ab a'b cab, bac; a b ab'c cab ab ba a"
+from ctckit import InvalidValueError, list_decoders, load_decoder
+from ctckit.language import default_word_characters, split_words
+from ctckit.testing.checks import CHECKS
+from ctckit.testing.conformance import EXAMPLE_FILES, DecoderConformance, example_batch
+from ctckit.testing.examples import RAGGED
+from ctckit.testing.oracles import path_log_probs, text_log_prob
+from ctckit.testing.strategies import ALPHABETS
 
 
 class TestInstalledDecoders(DecoderConformance):
-    @pytest.fixture(autouse=True, params=[info.name for info in list_decoders()])
-    def chosen(self, request, tmp_path):
-        corpus = tmp_path / "corpus.txt"
-        corpus.write_text(CORPUS, encoding="utf-8")
-        self.name = request.param
-        chosen = decoder_class(self.name)
-        required = [one.name for one in chosen.options.values() if one.default is REQUIRED]
-        self.options = dict.fromkeys(required, corpus)
-        if "lexicon" in chosen.at_least_one:
-            self.options["lexicon"] = CORPUS.replace(",", " ").replace(";", " ").split()
+    @pytest.fixture(params=[info.name for info in list_decoders()])
+    def decoder(self, request):
+        return request.param
 
-    def make_decoder(self, alphabet):
-        return load_decoder(self.name, alphabet, **self.options)
+
+def words_of(alphabet):
+    """Return the words of the example corpus that an alphabet spells, as tuples of token ids."""
+    found = set()
+    for word in split_words(EXAMPLE_FILES["corpus"], default_word_characters(alphabet)):
+        try:
+            found.add(tuple(alphabet.encode(word).tolist()))
+        except InvalidValueError:
+            continue
+    return found
+
+
+class TestBestPath(DecoderConformance):
+    @pytest.fixture
+    def decoder(self):
+        return "bestpath"
+
+    def oracle(self, log_probs, alphabet):
+        return path_log_probs(log_probs, alphabet.blank)
+
+    @pytest.mark.parametrize("check", ["exhaustive"])
+    def test_conforms(self, check, subject):
+        super().test_conforms(check, subject)
+
+
+class TestLexiconSearch(TestBestPath):
+    @pytest.fixture
+    def decoder(self):
+        return "lexiconsearch"
+
+    def oracle(self, log_probs, alphabet):
+        """Four frames are so few that every word is near enough to the best path's text."""
+        blank = alphabet.blank
+        scores = {word: text_log_prob(log_probs, word, blank) for word in words_of(alphabet)}
+        possible = {word: score for word, score in scores.items() if score > -np.inf}
+        return possible or {(): text_log_prob(log_probs, (), blank)}
+
+
+class TestTokenPassing(TestBestPath):
+    @pytest.fixture
+    def decoder(self):
+        return "tokenpassing"
+
+    def oracle(self, log_probs, alphabet):
+        scores = path_log_probs(log_probs, alphabet.blank)
+        word = "|".join(re.escape(as_characters(word)) for word in words_of(alphabet))
+        space = re.escape(as_characters([alphabet.token_ids.get(" ", 99)]))
+        spelled = re.compile(f"(?:{word})(?:{space}(?:{word}))*")
+        possible = {
+            text: score for text, score in scores.items() if spelled.fullmatch(as_characters(text))
+        }
+        return possible or {(): scores.get((), -np.inf)}
+
+
+def as_characters(token_ids):
+    """Return a character for each token, whatever its own are."""
+    return "".join(chr(200 + one) for one in token_ids)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_text(EXAMPLE_FILES["corpus"], encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.arpa"
+    path.write_text(EXAMPLE_FILES["lm"], encoding="utf-8")
+    return path
 
 
 class TestWithoutWordSeparators(DecoderConformance):
+    """The way of a subclass that overrides `make_decoder`."""
+
     @pytest.fixture(autouse=True, params=["Words", "NGramsForecast"])
-    def chosen(self, request, tmp_path):
-        self.corpus, self.mode = tmp_path / "corpus.txt", request.param
-        self.corpus.write_text(CORPUS, encoding="utf-8")
+    def chosen(self, request, corpus):
+        self.corpus, self.mode = corpus, request.param
 
     def make_decoder(self, alphabet):
         options = {"corpus": self.corpus, "mode": self.mode, "smoothing": 0.1}
         return load_decoder("wordbeamsearch", alphabet, word_separator=None, **options)
+
+
+class InThisProcess(DecoderConformance):
+    """The checks that need no other one."""
+
+    @pytest.mark.parametrize(
+        "check", [name for name in CHECKS if name not in ("import-weight", "interrupt")]
+    )
+    def test_conforms(self, check, subject):
+        super().test_conforms(check, subject)
+
+
+class TestLastWordsAsTheyAre(InThisProcess):
+    @pytest.fixture
+    def decoder(self, corpus):
+        options = {"corpus": corpus, "complete_last_word": False}
+        return lambda alphabet: load_decoder("wordbeamsearch", alphabet, **options)
+
+
+class TestLanguageModel(InThisProcess):
+    @pytest.fixture
+    def decoder(self, model):
+        return lambda alphabet: load_decoder("ngrambeamsearch", alphabet, lm=model)
+
+
+class TestTokenBonus(InThisProcess):
+    @pytest.fixture
+    def decoder(self):
+        return lambda alphabet: load_decoder("beamsearch", alphabet, token_bonus=0.5)
 
 
 def test_all_of_ours_are_tested():
@@ -51,60 +147,28 @@ def test_all_of_ours_are_tested():
     }
 
 
-class Faulty(Decoder):
-    """Depends on what it must not."""
+def test_what_scores_are_depends_on_the_options(alphabet, corpus):
+    def are_log_probs(name, **options):
+        return load_decoder(name, alphabet, **options).scores_are_log_probs
 
-    def search(self, batch, n_best):
-        return self.fault(batch, n_best)
-
-
-def by_batch(self, batch, n_best):
-    return SearchResult.from_best([[len(batch) % 3]] * len(batch))
-
-
-def by_chance(self, batch, n_best):
-    return SearchResult.from_best(np.random.default_rng().integers(0, 2, size=(len(batch), 8)))
-
-
-def by_n_best(self, batch, n_best):
-    return SearchResult.from_best([[min(n_best, 3) - 1]] * len(batch))
-
-
-def by_class_index(self, batch, n_best):
-    tokens = [[c for c in (0, 1) if c != self.alphabet.blank] for _ in batch]
-    return SearchResult.from_best(tokens)
-
-
-def twice(self, batch, n_best):
-    texts = [[[]] * min(n_best, 2) for _ in batch]
-    return SearchResult.from_lists(texts, [[0.0] * len(line) for line in texts])
-
-
-@pytest.mark.parametrize(
-    ("fault", "check"),
-    [
-        (by_batch, "test_a_batch_is_its_matrices_one_by_one"),
-        (by_batch, "test_threads_change_nothing"),
-        (by_chance, "test_it_is_deterministic"),
-        (by_n_best, "test_the_best_does_not_depend_on_n_best"),
-        (by_class_index, "test_the_index_of_the_blank_does_not_matter"),
-        (by_class_index, "test_no_frames_is_the_empty_text"),
-        (by_n_best, "test_what_is_certain_is_read"),
-        (twice, "test_results_are_valid_wherever_the_blank_is"),
-    ],
-)
-def test_the_suite_finds_faults(fault, check, monkeypatch):
-    monkeypatch.setattr(Faulty, "fault", fault, raising=False)
-
-    class Suite(DecoderConformance):
-        def make_decoder(self, alphabet):
-            return Faulty(alphabet)
-
-    with pytest.raises((AssertionError, PluginError)):
-        getattr(Suite(), check)()
+    assert are_log_probs("beamsearch")
+    assert not are_log_probs("beamsearch", token_bonus=0.5)
+    assert not are_log_probs("wordbeamsearch", corpus=corpus)
+    assert are_log_probs("wordbeamsearch", corpus=corpus, complete_last_word=False)
 
 
 def test_the_examples_cover_what_they_should(alphabet):
-    batch = example_batch(alphabet, DecoderConformance.RAGGED)
+    batch = example_batch(alphabet, RAGGED)
     assert np.isneginf(batch.log_probs).any()
     assert 0 in batch.lengths
+    assert {one.blank for one in ALPHABETS} == set(range(6))
+    assert any(len(token) > 1 for one in ALPHABETS for token in one.token_ids)
+
+
+def test_the_names_are_those_that_decoders_may_declare():
+    names = """
+        valid blank-anywhere permuted-classes certain-path certain-blanks no-frames one-class
+        impossible-classes one-by-one threads deterministic n-best-prefix pickling
+        options-round-trip other-alphabet import-weight interrupt quiet exhaustive true-scores
+    """
+    assert set(CHECKS) == set(names.split())

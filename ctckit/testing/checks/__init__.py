@@ -93,6 +93,7 @@ def run_check(name: str, subject: Subject, *, judge: bool = True) -> CheckResult
 
 def _run(name: str, subject: Subject) -> CheckResult:
     try:
+        subject.decoder()  # what it raises for the example is no refusal
         CHECKS[name].run(subject)
     except NotApplicable as error:
         return CheckResult(name, "skipped", str(error))

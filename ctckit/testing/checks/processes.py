@@ -8,21 +8,21 @@ import io
 import json
 import os
 import pickle
-import queue
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 
 from ctckit.testing.checks.registered import check
 from ctckit.testing.examples import RAGGED, example_alphabet, example_batch
 from ctckit.testing.subject import CheckFailed, NotApplicable, Subject, decode, most_texts
+from ctckit.testing.talking import Talker
 
 HEAVY = ("numba", "llvmlite", "tensorflow", "torch", "jax", "pandas")
 """What the module of a decoder's class must not load."""
+START_LIMIT = 300.0
+"""Seconds in which another process must decode for the first time."""
 
 _IMPORT = """
 import importlib, json, sys
@@ -140,60 +140,31 @@ def interrupt(subject: Subject) -> None:
         sent = pickle.dumps(sys.path) + pickle.dumps((subject.decoder(), batch))
     except Exception as error:
         raise NotApplicable(f"it cannot be sent to another process: {error}") from error
-    command = [sys.executable, "-c", _LOOP]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
-        try:
-            process.stdin.write(sent)
-            process.stdin.close()
-            _demand_interruptible(process, subject.seconds)
-        finally:
-            process.kill()
+    with Talker(_LOOP, sent) as other:
+        _demand_interruptible(other, subject.seconds)
 
 
-def _demand_interruptible(process: subprocess.Popen[bytes], seconds: float) -> None:
-    lines: queue.Queue[str] = queue.Queue()
-    stdout = process.stdout
-
-    def read() -> None:
-        for line in stdout or ():
-            lines.put(line.decode("utf-8", "replace").strip())
-        lines.put("@ended")
-
-    threading.Thread(target=read, daemon=True).start()
-    if (said := _next_word(lines, 60.0)) == "@cannot":
-        raise NotApplicable(f"another process cannot load it: {lines.get(timeout=seconds)}")
-    if said == "@raised":
-        raise CheckFailed(f"it must decode in another process, got {lines.get(timeout=seconds)}")
+def _demand_interruptible(other: Talker, seconds: float) -> None:
+    words = ("@cannot", "@ready", "@raised", "@interrupted")
+    said = other.next_of(words, START_LIMIT)
+    if said == "@cannot":
+        raise NotApplicable(f"another process cannot load it: {_line(other)}")
     if said != "@ready":
-        raise CheckFailed("it must decode in another process, got no answer", said=said)
+        told = _line(other) if said == "@raised" else other.how_it_ended()
+        raise CheckFailed(f"it must decode in another process, got {told}")
     time.sleep(0.1)  # until it is decoding
-    process.send_signal(signal.SIGINT)
-    said = _next_word(lines, seconds)
-    if said == "@raised":
-        raised = lines.get(timeout=seconds)
-        raise CheckFailed(f"ctrl-C must end decoding by a KeyboardInterrupt, got {raised}")
-    if said is None:
-        raise CheckFailed(f"ctrl-C must end decoding, got none of that in {seconds:g} s")
+    other.interrupt()
+    try:
+        said = other.next_of(words, seconds)
+    except TimeoutError:
+        raise CheckFailed(f"ctrl-C must end decoding, but did not in {seconds:g} s") from None
     if said != "@interrupted":
-        process.wait(seconds)
-        raise CheckFailed(
-            "ctrl-C must end decoding by a KeyboardInterrupt, got the end of the process",
-            exit_code=process.returncode,
-        )
+        told = _line(other) if said == "@raised" else other.how_it_ended()
+        raise CheckFailed(f"ctrl-C must end decoding by a KeyboardInterrupt, got {told}")
 
 
-def _next_word(lines: queue.Queue[str], seconds: float) -> str | None:
-    """Return the next word of the other process among what its decoder prints; None: too late."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        try:
-            line = lines.get(timeout=left)
-        except queue.Empty:
-            break
-        if line in ("@cannot", "@ready", "@interrupted", "@raised", "@ended"):
-            return line
-    return None
+def _line(other: Talker) -> str:
+    return (other.next_line(START_LIMIT) or b"").decode("utf-8", "replace").strip()
 
 
 CHECKS = (quiet, import_weight, interrupt)

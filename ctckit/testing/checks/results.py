@@ -40,7 +40,11 @@ def valid(subject: Subject) -> None:
             for n_best in {1, most_texts(decoder, 5)}:
                 _demand_valid(decoder, batch, n_best)
 
-    for_all(subject, batches(alphabet=decoder_alphabets(), max_matrices=3, max_frames=5), holds)
+    for_all(
+        subject,
+        batches(alphabet=decoder_alphabets(), min_matrices=1, max_matrices=3, max_frames=5),
+        holds,
+    )
     alphabet = example_alphabet()
     _demand_valid(subject.decoder(), example_batch(alphabet, RAGGED), 1)
 
@@ -99,7 +103,6 @@ def _close(one: float, other: float) -> bool:
 @check("certain-path")
 def certain_path(subject: Subject) -> None:
     """A matrix that allows one path only, of "ab" with repeats and blanks, is read as "ab"."""
-    subject.decoder()  # whose errors are no refusal
     for path in ([5, 0, 0, 5, 5, 1, 1, 5], [0, 1], [0, 0, 1], [0, 5, 1, 1], [5, 5, 0, 1, 5]):
         for blank in (5, 0, 2):
             alphabet = example_alphabet(blank)
@@ -145,7 +148,6 @@ def no_frames(subject: Subject) -> None:
 def one_class(subject: Subject) -> None:
     """With an alphabet of the blank alone every matrix is the empty text, unless it is refused."""
     alphabet = Alphabet([""], blank=0)
-    subject.decoder()  # whose errors are no refusal
     decoder = subject.decoder_or_none(alphabet)
     if decoder is None:
         raise NotApplicable("it refuses an alphabet of the blank alone")
@@ -179,6 +181,11 @@ def impossible_classes(subject: Subject) -> None:
         batches(alphabet=decoder_alphabets(), min_matrices=1, max_matrices=2, min_dead=1),
         holds,
     )
+    # Nothing but "c", with which one word of the examples begins, and none ends.
+    alphabet = example_alphabet()
+    certain = np.full((1, len(alphabet)), -np.inf)
+    certain[0, alphabet.token_ids["c"]] = 0
+    holds(MatrixBatch.from_log_probs([certain], alphabet))
 
 
 @check("exhaustive")
@@ -204,7 +211,7 @@ def exhaustive(subject: Subject) -> None:
 
     tiny = decoder_alphabets() if subject.oracle else alphabets(max_size=4, longest=2)
     most = 4 if subject.oracle else 5
-    for_all(subject, batches(alphabet=tiny, max_matrices=2, max_frames=most), holds)
+    for_all(subject, batches(alphabet=tiny, min_matrices=1, max_matrices=2, max_frames=most), holds)
 
 
 def _with_options(subject: Subject, alphabet: Alphabet, options: Any) -> Decoder | None:
@@ -270,7 +277,11 @@ def true_scores(subject: Subject) -> None:
                         log_prob=one.log_prob,
                     )
 
-    for_all(subject, batches(alphabet=decoder_alphabets(), max_matrices=3, max_frames=9), holds)
+    for_all(
+        subject,
+        batches(alphabet=decoder_alphabets(), min_matrices=1, max_matrices=3, max_frames=9),
+        holds,
+    )
 
 
 CHECKS = (
