@@ -94,7 +94,17 @@ def model(tmp_path):
     return path
 
 
-class TestWithoutWordSeparators(DecoderConformance):
+class InThisProcess(DecoderConformance):
+    """The checks that need no other one."""
+
+    @pytest.mark.parametrize(
+        "check", [name for name in CHECKS if name not in ("import-weight", "interrupt")]
+    )
+    def test_conforms(self, check, subject):
+        super().test_conforms(check, subject)
+
+
+class TestWithoutWordSeparators(InThisProcess):
     """The way of a subclass that overrides `make_decoder`."""
 
     @pytest.fixture(autouse=True, params=["Words", "NGramsForecast"])
@@ -104,16 +114,6 @@ class TestWithoutWordSeparators(DecoderConformance):
     def make_decoder(self, alphabet):
         options = {"corpus": self.corpus, "mode": self.mode, "smoothing": 0.1}
         return load_decoder("wordbeamsearch", alphabet, word_separator=None, **options)
-
-
-class InThisProcess(DecoderConformance):
-    """The checks that need no other one."""
-
-    @pytest.mark.parametrize(
-        "check", [name for name in CHECKS if name not in ("import-weight", "interrupt")]
-    )
-    def test_conforms(self, check, subject):
-        super().test_conforms(check, subject)
 
 
 class TestLastWordsAsTheyAre(InThisProcess):
