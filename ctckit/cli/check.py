@@ -14,7 +14,7 @@ import numpy as np
 from ctckit.alphabet import Alphabet
 from ctckit.bench.specs import DecoderSpec, parse_spec
 from ctckit.decoders.base import Decoder
-from ctckit.errors import CtckitError, InvalidValueError, PluginError
+from ctckit.errors import CtckitError, InvalidValueError, MissingExtraError, PluginError
 from ctckit.matrices import MatrixBatch
 from ctckit.registry import decoder_class
 from ctckit.testing.examples import CHARACTERS, example_options, needed_options
@@ -63,7 +63,7 @@ def check_decoder(text: str) -> CheckedDecoder:
                 decoder = spec.load(alphabet)
                 known = dict(decoder.known_failings)
                 _try_out(spec.name, decoder, alphabet)
-    except OptionsLackingError as error:
+    except (OptionsLackingError, MissingExtraError) as error:
         return CheckedDecoder(text, "skipped", str(error), known)
     except CtckitError as error:
         return CheckedDecoder(text, "failed", str(error), known)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ctckit.errors import CtckitError, PluginError
+from ctckit.errors import CtckitError, MissingExtraError, PluginError
 from ctckit.testing.checks import CHECKS, CheckResult, Subject, check_names, judged, run_check
 from ctckit.testing.talking import Talker
 
@@ -35,7 +35,8 @@ def check_installed(
 ) -> Iterator[CheckResult]:
     """Run checks on an installed decoder; yields what came of each, in their order.
 
-    Where the decoder cannot be made, that is the only result, under the name `LOAD`.
+    Where the decoder cannot be made, that is the only result, under the name `LOAD`: skipped if
+    a package is missing that it needs, else failed.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def check_installed(
         with Talker(_START, sent) as worker:
             told = _next(worker, START_LIMIT)
             if "known" not in told:
-                yield CheckResult(LOAD, "failed", told["reason"])
+                yield CheckResult(LOAD, told["result"], told["reason"])
                 return
             known = told["known"]
             while left:
@@ -93,7 +94,8 @@ def work() -> None:
             subject = _subject(name, options)
             tell(known=dict(subject.known_failings))
         except CtckitError as error:
-            tell(reason=str(error))
+            missing = isinstance(error, MissingExtraError)
+            tell(result="skipped" if missing else "failed", reason=str(error))
             return
         for check in names:
             found = run_check(check, subject, judge=False)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ctckit.errors import CtckitWarning, InvalidValueError, did_you_mean
+from ctckit.errors import CtckitWarning, InvalidValueError, MissingExtraError, did_you_mean
 from ctckit.testing.checks import invariance, options, processes, results
 from ctckit.testing.checks.registered import Check
 from ctckit.testing.subject import CheckFailed, Make, NotApplicable, Oracle, Subject
@@ -95,7 +95,7 @@ def _run(name: str, subject: Subject) -> CheckResult:
     try:
         subject.decoder()  # what it raises for the example is no refusal
         CHECKS[name].run(subject)
-    except NotApplicable as error:
+    except (NotApplicable, MissingExtraError) as error:  # what it is made of is not installed
         return CheckResult(name, "skipped", str(error))
     except CheckFailed as error:
         return CheckResult(name, "failed", str(error), error)

@@ -195,6 +195,8 @@ def exhaustive(subject: Subject) -> None:
     if options is None and subject.oracle is None:
         raise NotApplicable("it does not claim to find the likeliest of all texts")
 
+    one_text = _gives_one_text(subject)
+
     def holds(batch: MatrixBatch) -> None:
         if subject.oracle is not None:
             decoder = subject.decoder_or_none(batch.alphabet)
@@ -206,12 +208,24 @@ def exhaustive(subject: Subject) -> None:
         for i, (line, matrix) in enumerate(zip(found, batch, strict=True)):
             expected = _expected(subject, matrix, batch.alphabet)
             if expected is not None:
-                sums = subject.oracle is not None or decoder.scores_are_log_probs
-                _demand_ranked(line, expected, batch[i : i + 1], decoder, same_scores=sums)
+                _demand_ranked(
+                    line,
+                    expected,
+                    batch[i : i + 1],
+                    wanted=1 if one_text else most_texts(decoder, 5),
+                    same_scores=subject.oracle is not None or decoder.scores_are_log_probs,
+                )
 
-    tiny = decoder_alphabets() if subject.oracle else alphabets(max_size=4, longest=2)
+    tiny = decoder_alphabets() if subject.oracle else alphabets(max_size=4)
     most = 4 if subject.oracle else 5
     for_all(subject, batches(alphabet=tiny, min_matrices=1, max_matrices=2, max_frames=most), holds)
+
+
+def _gives_one_text(subject: Subject) -> bool:
+    """Return whether it gives the best text alone, however many are asked for."""
+    decoder = subject.decoder()
+    batch = example_batch(decoder.alphabet, RAGGED)
+    return max(map(len, decode(decoder, batch, n_best=most_texts(decoder, 5)))) == 1
 
 
 def _with_options(subject: Subject, alphabet: Alphabet, options: Any) -> Decoder | None:
@@ -232,22 +246,21 @@ def _demand_ranked(
     line: list[Hypothesis],
     expected: dict[Any, float],
     batch: MatrixBatch,
-    decoder: Decoder,
     *,
+    wanted: int,
     same_scores: bool,
 ) -> None:
     """Compare an n-best list with the scores of all texts; texts that tie may change places."""
     as_text = any(isinstance(key, str) for key in expected)
     names = [one.text if as_text else one.token_ids for one in line]
     best = sorted(expected.values(), reverse=True)[: len(line)]
-    wanted = min(most_texts(decoder, 5), len(expected))
+    wanted = min(wanted, len(expected))
     likeliest = sorted(expected, key=lambda key: -expected[key])[: max(wanted, 1)]
     facts = {
         "expected": [(key, round(expected[key], 6)) for key in likeliest],
         "got": [(name, round(one.score, 6)) for name, one in zip(names, line, strict=True)],
     }
-    complete = len(line) == wanted or (len(line) == 1 and decoder.exhaustive is None)
-    if not complete or any(name not in expected for name in names):
+    if len(line) != wanted or any(name not in expected for name in names):
         raise CheckFailed("the likeliest texts must be found, as many as asked", batch, **facts)
     for name, one, score in zip(names, line, best, strict=True):
         if not _close(expected[name], score):
