@@ -52,6 +52,13 @@ def example_batch(alphabet: Alphabet, frames: Sequence[int], seed: int = 0) -> M
     return MatrixBatch.from_logits(matrices, alphabet)
 
 
+def tied_batch(alphabet: Alphabet) -> MatrixBatch:
+    """Return matrices in which classes tie in every frame, and so do many texts."""
+    rng = np.random.default_rng(1)
+    logits = [rng.integers(0, 2, (count, len(alphabet))) * 2.0 for count in (2, 3, 4, 5, 6) * 4]
+    return MatrixBatch.from_logits(logits, alphabet)
+
+
 def needed_options(decoder: type[Decoder], given: Collection[str] = ()) -> list[str]:
     """Return the options without which a decoder cannot be made, those that are given left out."""
     needed = [one.name for one in decoder.options.values() if one.default is REQUIRED]

@@ -36,6 +36,15 @@ ALPHABETS = (
 blank whose string is a token's."""
 
 
+TINY_ALPHABETS = (
+    Alphabet(["a", "b", ""], 2),
+    Alphabet(["", "a", " "], 0),
+    Alphabet(["b", " ", "", "a"], 2),
+    Alphabet(["a", ""], 1),
+)
+"""Those whose paths are all tried, with and without a separator."""
+
+
 @st.composite
 def alphabets(
     draw: st.DrawFn,
@@ -122,6 +131,11 @@ def batches(
 def decoder_alphabets() -> st.SearchStrategy[Alphabet]:
     """Return those of `ALPHABETS`."""
     return st.sampled_from(ALPHABETS)
+
+
+def tiny_alphabets() -> st.SearchStrategy[Alphabet]:
+    """Return those of `TINY_ALPHABETS`."""
+    return st.sampled_from(TINY_ALPHABETS)
 
 
 def with_numbers(drawn: st.SearchStrategy[Any], *most: int) -> st.SearchStrategy[tuple[Any, ...]]:

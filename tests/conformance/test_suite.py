@@ -63,7 +63,7 @@ class Faulty(Decoder):
 @pytest.mark.parametrize(
     ("then", "reason"),
     [
-        ("pass", "ctrl-C must end decoding, but did not in 1 s"),
+        ("pass", "ctrl-C must end decoding, but did not in 1 s, pressed twice"),
         (
             "raise RuntimeError('no') from None",
             "ctrl-C must end decoding by a KeyboardInterrupt, got PluginError: decoder 'stubborn' "

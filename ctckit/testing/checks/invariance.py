@@ -17,6 +17,7 @@ from ctckit.testing.examples import (
     RAGGED,
     example_alphabet,
     example_batch,
+    tied_batch,
 )
 from ctckit.testing.strategies import NO_TIES, batches, decoder_alphabets, with_numbers
 from ctckit.testing.subject import (
@@ -151,6 +152,7 @@ def one_by_one(subject: Subject) -> None:
 
     for_all(subject, batches(alphabet=decoder_alphabets(), min_matrices=1, max_matrices=3), holds)
     holds(example_batch(example_alphabet(), RAGGED))
+    holds(tied_batch(example_alphabet()))
 
 
 @check("threads")
@@ -204,6 +206,7 @@ def n_best_prefix(subject: Subject) -> None:
             _demand_equal_texts(what, batch, one, several)
 
     for_all(subject, batches(alphabet=decoder_alphabets(), min_matrices=1, max_matrices=2), holds)
+    holds(tied_batch(example_alphabet()))
 
 
 @check("other-alphabet")

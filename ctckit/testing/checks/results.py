@@ -14,7 +14,7 @@ from ctckit.matrices import MatrixBatch
 from ctckit.testing.checks.registered import check
 from ctckit.testing.examples import RAGGED, example_alphabet, example_batch
 from ctckit.testing.oracles import text_log_prob, text_probs
-from ctckit.testing.strategies import alphabets, batches, decoder_alphabets
+from ctckit.testing.strategies import batches, decoder_alphabets, tiny_alphabets
 from ctckit.testing.subject import (
     CheckFailed,
     NotApplicable,
@@ -216,8 +216,8 @@ def exhaustive(subject: Subject) -> None:
                     same_scores=subject.oracle is not None or decoder.scores_are_log_probs,
                 )
 
-    tiny = decoder_alphabets() if subject.oracle else alphabets(max_size=4)
-    most = 4 if subject.oracle else 5
+    tiny = tiny_alphabets() if subject.oracle is None else decoder_alphabets()
+    most = 5 if subject.oracle is None else 4
     for_all(subject, batches(alphabet=tiny, min_matrices=1, max_matrices=2, max_frames=most), holds)
 
 
