@@ -49,14 +49,14 @@ def command_line_fault(spec: DecoderSpec) -> str | None:
             said = spelling(option, value)
             if said is None:
                 continue
-            words = [f"{flag}={said}"]
+            word = f"{flag}={said}"
             if isinstance(value, bool):
-                words = [flag if value else f"--no-{flag[2:]}"]
+                word = flag if value else f"--no-{flag[2:]}"
             command = click.Command("decode", params=list(params))
             try:
-                read = command.make_context("decode", words).params[name]
+                read = command.make_context("decode", [word]).params[name]
             except click.ClickException as error:
-                return f"option {name} must be read from {words[0]!r}, got {error.message}"
+                return f"option {name} must be read from {word!r}, got {error.message}"
             if read != value:
-                return f"option {name} must be {value!r} for {words[0]!r}, got {read!r}"
+                return f"option {name} must be {value!r} for {word!r}, got {read!r}"
     return None

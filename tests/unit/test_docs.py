@@ -6,7 +6,6 @@ import csv
 import doctest
 import importlib
 import importlib.util
-import inspect
 import json
 import re
 import shlex
@@ -23,6 +22,7 @@ import ctckit
 from ctckit.cli.main import COMMANDS, cli
 from ctckit.decoders.options import REQUIRED
 from ctckit.registry import decoder_class
+from ctckit.testing.checks import CHECKS, Subject, run_checks
 from ctckit.testing.conformance import DecoderConformance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,19 +150,22 @@ def test_the_decoders_of_the_plugin_page_conform(folder):
         if "SurePath" in namespace and namespace["SurePath"] not in decoders:
             decoders.append(namespace["SurePath"])
     assert len(decoders) == 2
-    suite = namespace["TestSurePath"]
-    assert issubclass(suite, DecoderConformance)
+    assert issubclass(namespace["TestSurePath"], DecoderConformance)
     batch = ctckit.MatrixBatch.from_logits(
         np.random.default_rng(0).normal(size=(20, 30, 4)) * 3, ctckit.Alphabet("ab c", blank=2)
     )
     plain, kernel = (one(batch.alphabet, floor=0.6).decode_batch(batch).texts() for one in decoders)
     assert plain == kernel
     for decoder in decoders:
-        namespace["SurePath"] = decoder
-        for name, test in inspect.getmembers(suite, inspect.isfunction):
-            # What a block defines is in no module, so it cannot be pickled.
-            if name.startswith("test_") and "pickled" not in name:
-                test(suite())
+        found = run_checks(Subject(decoder, examples=5))
+        # What a block defines is in no module, so other processes cannot import it.
+        assert {one.result for one in found} == {"ok", "skipped"}, found
+
+
+def test_the_conformance_page_tells_every_check():
+    text = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", text, re.MULTILINE)
+    assert rows == [(name, check.summary) for name, check in CHECKS.items()]
 
 
 def test_the_readme_shows_the_template():
@@ -289,6 +292,15 @@ def test_the_api_page_tells_every_error():
     rows = re.findall(r"^\| `(\w+Error)` \|", text, re.MULTILINE)
     errors = [name for name in ctckit.__all__ if name.endswith("Error") and name != "CtckitError"]
     assert sorted(rows) == sorted(errors)
+
+
+def test_the_api_page_names_what_tests_have():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").partition("## Test a dec")[2]
+    named = re.findall(r"^\| `ctckit\.testing\.(\w+)\.?(\w*)`", text, re.MULTILINE)
+    assert len(named) > 8
+    for module, name in named:
+        loaded = importlib.import_module(f"ctckit.testing.{module}")
+        assert not name or hasattr(loaded, name)
 
 
 @pytest.mark.parametrize("name", ["speed", "language"])

@@ -101,8 +101,10 @@ def test_without_a_cache_folder_it_still_decodes(tmp_path):
     )
 
 
-def test_strategies_without_hypothesis_name_the_extra(monkeypatch):
+@pytest.mark.parametrize("module", ["strategies", "checks", "isolated", "conformance"])
+def test_what_needs_hypothesis_names_the_extra(monkeypatch, module):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
-    monkeypatch.delitem(sys.modules, "ctckit.testing.strategies", raising=False)
+    for name in [one for one in sys.modules if one.startswith("ctckit.testing")]:
+        monkeypatch.delitem(sys.modules, name)
     with pytest.raises(MissingExtraError, match=r"pip install 'ctckit\[testing\]'"):
-        importlib.import_module("ctckit.testing.strategies")
+        importlib.import_module(f"ctckit.testing.{module}")
