@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ctckit.errors import CtckitError, MissingExtraError, PluginError
+from ctckit.errors import CtckitError, MissingExtraError
+from ctckit.registry import load_decoder
 from ctckit.testing.checks import CHECKS, CheckResult, Subject, check_names, judged, run_check
 from ctckit.testing.talking import Talker
 
@@ -48,7 +49,7 @@ def check_installed(
     known: Mapping[str, str] = {}
     while left:
         sent = pickle.dumps(sys.path) + pickle.dumps((name, dict(options), left))
-        with Talker(_START, sent) as worker:
+        with Talker(_START, sent, apart=True) as worker:
             told = _next(worker, START_LIMIT)
             if "known" not in told:
                 yield CheckResult(LOAD, told["result"], told["reason"])
@@ -91,31 +92,17 @@ def work() -> None:
             channel.flush()
 
         try:
-            subject = _subject(name, options)
+            subject = Subject(lambda alphabet: load_decoder(name, alphabet, **options))
+            check_names(subject.known_failings)
             tell(known=dict(subject.known_failings))
-        except CtckitError as error:
+        except (Exception, SystemExit) as error:
             missing = isinstance(error, MissingExtraError)
-            tell(result="skipped" if missing else "failed", reason=str(error))
+            told = (
+                str(error) if isinstance(error, CtckitError) else f"{type(error).__name__}: {error}"
+            )
+            tell(result="skipped" if missing else "failed", reason=told)
             return
         for check in names:
             found = run_check(check, subject, judge=False)
             tell(result=found.result, reason=found.reason)
     os._exit(0)  # whatever threads the decoder has left
-
-
-def _subject(name: str, options: Mapping[str, Any]) -> Subject:
-    """Return an installed decoder as the checks see it, made once."""
-    from ctckit.registry import load_decoder
-
-    subject = Subject(lambda alphabet: load_decoder(name, alphabet, **options))
-    try:
-        subject.decoder()
-    except CtckitError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"decoder {name!r} must start, got {type(error).__name__}: {error}; "
-            "check its options, or tell its author"
-        ) from error
-    check_names(subject.known_failings)
-    return subject

@@ -13,16 +13,18 @@ from contextlib import suppress
 
 
 class Talker:
-    """Runs code in another process; a context manager that ends it, and what it has started.
+    """Runs code in another process; a context manager that ends it.
 
     Parameters
     ----------
     code : Python
     sent : its standard input
+    apart : whether ctrl-C is for this process alone, and what that one has started ends with it
     """
 
-    def __init__(self, code: str, sent: bytes) -> None:
+    def __init__(self, code: str, sent: bytes, *, apart: bool = False) -> None:
         self._code = code
+        self._apart = apart
         self._sent = sent
         self._lines: queue.Queue[bytes | None] = queue.Queue()
 
@@ -32,7 +34,7 @@ class Talker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # ctrl-C is for this process, which then ends that one
+            start_new_session=self._apart,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -85,7 +87,7 @@ class Talker:
         return f"exit code {code}"
 
     def __exit__(self, *error: object) -> None:
-        if hasattr(os, "killpg"):
+        if self._apart and hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()

@@ -215,3 +215,8 @@ def failed(make, names=IN_PROCESS):
 @pytest.mark.parametrize(("faulty", "checks"), FAULTS, ids=[one.__name__ for one, _ in FAULTS])
 def test_the_suite_finds_faults(faulty, checks):
     assert failed(faulty) == checks
+
+
+def test_every_check_has_a_decoder_that_fails_it():
+    elsewhere = {"import-weight", "interrupt"}  # in test_suite.py: their modules are files
+    assert {check for _, checks in FAULTS for check in checks} | elsewhere == set(CHECKS)

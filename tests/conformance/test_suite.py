@@ -67,7 +67,8 @@ class Faulty(Decoder):
         (
             "raise RuntimeError('no') from None",
             "ctrl-C must end decoding by a KeyboardInterrupt, got PluginError: decoder 'stubborn' "
-            "of stubborn 1.0 failed on matrices 0 to 4: RuntimeError: no",
+            "of stubborn 1.0 failed on matrices '0' to '4' (lines 1 to 5 of 5), but on neither "
+            "half of them: RuntimeError: no",
         ),
         (
             "import os; os._exit(7)",
@@ -148,7 +149,11 @@ def test_another_process_finds_the_same(install):
     ("code", "reason"),
     [
         (EMPTY.replace("Decoder)", "Decoder, no=1)"), "must be importable, got TypeError"),
-        (f"{EMPTY}    def prepare(self): 1 / 0\n", "'never' must start, got ZeroDivisionError: di"),
+        (
+            f"{EMPTY}    def prepare(self): 1 / 0\n",
+            "decoder 'never' of never 1.0 must start, got Zero",
+        ),
+        (f"{EMPTY}    known_failings = 3\n", "TypeError: 'int' object is not iterable"),
         (
             f"{EMPTY}    known_failings = {{'quite': ''}}\n",
             "known_failings must be of checks, got 'quite'; did you mean 'quiet'? checks: valid, ",
@@ -189,7 +194,7 @@ def test_the_smallest_example_is_shown_where_a_decoder_raises():
     result, reason = run("n-best-prefix", TakesThree)
     assert result == "failed"
     lines = reason.split("\n")
-    assert lines[0] == ("decoder TakesThree failed on matrices 0 to 0: KeyError: 'three'")
+    assert lines[0] == ("decoder TakesThree failed on matrix '0' (line 1 of 1): KeyError: 'three'")
     assert lines[1] == "  alphabet: 'a', 'b', blank"
     assert lines[2].startswith("  log_probs of matrix '0': [")
     assert lines[2].count("[") == 3
@@ -217,7 +222,7 @@ class Moody(Empty):
 def test_what_comes_and_goes_is_said_so():
     result, reason = run("valid", Moody)
     assert result == "failed"
-    assert reason.startswith("it does not always do the same: decoder Moody failed on matrices")
+    assert reason.startswith("it does not always do the same: decoder Moody failed on matri")
 
 
 # What is declared

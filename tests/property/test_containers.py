@@ -91,6 +91,9 @@ def test_the_strategies_reach_what_they_promise():
         if np.isneginf(batch.log_probs).all(axis=0).any() and len(batch.log_probs):
             seen.add("dead class")
         seen.update("flat" for matrix in batch if len(matrix) and matrix.max() < -0.8)
+        dead = np.isneginf(batch.log_probs)
+        if dead.any(axis=0).sum() > dead.all(axis=0).sum():
+            seen.add("hole")
 
     look()
     assert seen == {
@@ -100,6 +103,7 @@ def test_the_strategies_reach_what_they_promise():
         "tokens",
         "T = 0",
         "dead class",
+        "hole",
         "flat",
     }
-    assert len(STYLES) == 4
+    assert len(STYLES) == 5

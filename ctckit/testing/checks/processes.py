@@ -38,7 +38,7 @@ sys.__stdout__.write("\\n" + json.dumps(found) + "\\n")
 """
 
 _LOOP = """
-import pickle, signal, sys
+import pickle, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 def say(*what):
     print("", *what, sep="\\n", file=sys.__stdout__, flush=True)
@@ -51,7 +51,8 @@ except Exception as error:
 try:
     decoder.decode_batch(batch[:1], threads=1)
     say("@ready")
-    while True:
+    end = time.monotonic() + 600  # whatever becomes of the process that should end this one
+    while time.monotonic() < end:
         decoder.decode_batch(batch, threads=1)
 except KeyboardInterrupt:
     say("@interrupted")
