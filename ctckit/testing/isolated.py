@@ -30,7 +30,7 @@ _START = "from ctckit.testing.isolated import work; work()"
 def check_installed(
     name: str,
     options: Mapping[str, Any],
-    names: Sequence[str] = tuple(CHECKS),
+    names: Sequence[str] | None = None,
     *,
     time_limit: float = TIME_LIMIT,
 ) -> Iterator[CheckResult]:
@@ -42,10 +42,10 @@ def check_installed(
     Parameters
     ----------
     name, options : as `load_decoder` takes them
-    names : of the checks
+    names : of the checks; None: all
     time_limit : seconds after which a check has failed
     """
-    left = list(names)
+    left = list(CHECKS if names is None else names)
     known: Mapping[str, str] = {}
     while left:
         sent = pickle.dumps(sys.path) + pickle.dumps((name, dict(options), left))
