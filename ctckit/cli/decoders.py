@@ -10,6 +10,7 @@ import click
 
 from ctckit.bench.specs import parse_spec
 from ctckit.cli.errors import FAILED, say, wrong_usage
+from ctckit.cli.plugins import plugin_code
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
 from ctckit.errors import did_you_mean
@@ -62,8 +63,8 @@ def check(names: tuple[str, ...], thorough: bool, as_json: bool) -> None:
                 f"decoder must be installed, got {name!r};{did_you_mean(name, installed)} "
                 f"installed: {', '.join(installed)}"
             )
-    with wrong_usage():
-        for text in names:
+    for text in names:
+        with wrong_usage(), plugin_code(text.partition(":")[0]):
             parse_spec(text)
     run = _check_thoroughly if thorough else _check
     if not run(names or tuple(installed), as_json):
@@ -74,7 +75,10 @@ def _check(names: Sequence[str], as_json: bool) -> bool:
     """Print what came of trying decoders; return whether all are ok."""
     from ctckit.cli.check import check_decoder
 
-    results = [check_decoder(name) for name in names]
+    results = []
+    for text in names:
+        with plugin_code(text.partition(":")[0]):
+            results.append(check_decoder(text))
     if as_json:
         _print_json(
             {
@@ -106,10 +110,11 @@ def _check_thoroughly(names: Sequence[str], as_json: bool) -> bool:
 
     rows = []
     with progress("checking", len(names) * len(CHECKS), unit="checks") as advance:
-        for name in names:
-            for found in check_thoroughly(name):
-                rows.append((name, found.check, found.result, found.reason))
-                advance(1)
+        for text in names:
+            with plugin_code(text.partition(":")[0]):
+                for found in check_thoroughly(text):
+                    rows.append((text, found.check, found.result, found.reason))
+                    advance(1)
     if as_json:
         _print_json(dict(zip(HEADERS_OF_THOROUGH, row, strict=True)) for row in rows)
     else:

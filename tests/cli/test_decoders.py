@@ -301,6 +301,32 @@ def test_a_command_line_that_reads_something_else(plugins, monkeypatch, read, re
     assert command_line_fault(parse_spec("chatty" if read is float else "wordbeamsearch")) == reason
 
 
+PRINTS = """
+from ctckit import Decoder, SearchResult
+
+print("imported")
+
+class Impossible(Decoder):
+    def search(self, batch, n_best):
+        print("searching")
+        return SearchResult.from_best([[]] * len(batch))
+
+Chatty = Clash = Crasher = LateRule = Needy = Quitter = Stumbler = Impossible
+"""
+
+
+@pytest.mark.parametrize("thorough", [[], ["--thorough"]])
+def test_what_a_decoder_prints_is_not_among_the_results(invoke, plugins, thorough):
+    (plugins / "ctckit_fakes.py").write_text(PRINTS)
+    result = invoke("decoders", "check", "--json", *thorough, "impossible")
+    entries = json.loads(result.stdout)
+    assert {one["name"] for one in entries} == {"impossible"}
+    assert [one["check"] for one in entries if one["result"] == "failed"] == (
+        ["certain-path", "quiet"] if thorough else []
+    )
+    assert "decoder 'impossible' of fakes 1.2.0 printed to stdout" in result.stderr
+
+
 def test_thorough_checks_need_the_extra(invoke, monkeypatch):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     for name in [one for one in sys.modules if one.startswith(("ctckit.testing", "ctckit.cli.th"))]:
