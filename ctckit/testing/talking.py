@@ -80,7 +80,10 @@ class Talker:
 
     def how_it_ended(self) -> str:
         """Return its exit code, or the signal that ended it."""
-        code = self._process.wait()
+        try:
+            code = self._process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            return "no end, but no more output"
         if code < 0:
             with suppress(ValueError):
                 return signal.Signals(-code).name
