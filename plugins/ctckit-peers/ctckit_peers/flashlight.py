@@ -92,16 +92,7 @@ class Flashlight(Peer):
     def run(self, inputs: Inputs, n_best: int) -> list[list[Any]]:
         """Call flashlight-text on each matrix."""
         search, matrices = inputs
-        found = []
-        for one in matrices:
-            search.decode_begin()
-            search.decode_step(one.ctypes.data, *one.shape)
-            search.decode_end()
-            if n_best == 1:
-                found.append([search.get_best_hypothesis()])
-            else:
-                found.append(search.get_all_final_hypothesis())
-        return found
+        return [search.decode(one.ctypes.data, *one.shape) for one in matrices]
 
     def collect(self, raw: list[list[Any]]) -> Found:
         """Return the texts that the paths spell, best first."""
