@@ -4,8 +4,9 @@
 
 Models of words and of characters are trained on the corpus that the lines come from, which flatters
 all decoders alike, and one of words on its sentences without those that hold a line. All get the
-same ARPA files and weights. Times are CPU time for one matrix, texts included: medians of
-interleaved runs on one thread, over the first lines. Error rates are pooled over all lines, white
+same ARPA files and weights. Times are CPU time for one matrix: medians of interleaved runs on one
+thread, over the first lines; ours include making the texts, the peers' are those of their own work
+alone (see peers.py). Error rates are pooled over all lines, white
 space made single spaces. Exits with 1 if a bar is missed. The result goes to
 benchmarks/language.json, and with --readme as a table into README.md.
 """
@@ -43,16 +44,16 @@ def compare(model: str, width: int, entries: list[Entry], lines: Lines, rounds: 
     """Time and score what decodes with one model at one width."""
     few = lines.log_probs[:TIMED_LINES]
     contestants = [
-        (Contestant if one.against else repeated)(one.decoder, one.make(few), len(few))
+        (Contestant if one.against else repeated)(one.label, one.timed(few), len(few))
         for one in entries  # peers take long enough
     ]
     timings = interleave(contestants, rounds)
     rows: list[Row] = []
     for entry in entries:
-        timing = timings[entry.decoder]
-        texts = [" ".join(text.split()) for text in entry.make(lines.log_probs)()]
+        timing = timings[entry.label]
+        texts = [" ".join(text.split()) for text in entry.texts(lines.log_probs)]
         counts = count_errors(lines.references, texts)
-        row: Row = {"model": model, "width": width, "decoder": entry.decoder}
+        row: Row = {"model": model, "width": width, "decoder": entry.label}
         row |= {"us": timing.cpu * 1e6, "wall_us": timing.wall * 1e6}
         row |= {"cer": counts.cer, "wer": counts.wer}
         if entry.against:
@@ -60,7 +61,7 @@ def compare(model: str, width: int, entries: list[Entry], lines: Lines, rounds: 
             row |= {"against": entry.against, "times": row["us"] / own["us"], "bar": entry.bar}
             row["cer_against"] = own["cer"]
         rows.append(row)
-        said = f"{model}, W={width}, {entry.decoder}: {row['us']:.0f} us, CER {counts.cer:.4f}"
+        said = f"{model}, W={width}, {entry.label}: {row['us']:.0f} us, CER {counts.cer:.4f}"
         print(said, file=sys.stderr, flush=True)
     return rows
 
@@ -111,9 +112,10 @@ def notes(result: Row) -> list[str]:
     """Return what must be known to read the table."""
     corpus = result["corpus"]
     text = f"""
-        CPU time for one matrix (C = 80, T = 100), on one thread, texts included, medians of
-        interleaved runs; times: how many times as long as `ngrambeamsearch` takes with the same
-        model, or `beamsearch`; beside pyctcdecode, which has an open vocabulary and prunes more,
+        CPU time for one matrix (C = 80, T = 100), on one thread, medians of interleaved runs, ours
+        with the making of texts, the peers' own work alone; times: how many times as long as
+        `ngrambeamsearch` takes with the same model, or `beamsearch`; beside pyctcdecode, which has
+        an open vocabulary and prunes more,
         with one and beam_threshold {NARROW:g} (unpruned pyctcdecode: without). Models
         are by `ctckit lm train` on the {corpus["sentences"]} sentences of the corpus, which hold
         the lines, so that these CERs are too good for other texts; one is on the

@@ -1,83 +1,62 @@
-"""The installed peers, each as calls over a batch. Their output is not made into texts."""
+"""The installed peers, as ctckit-peers has them.
+
+Only a peer's own work is timed. What an adapter does to ask the peer and to read its answer (it
+orders classes, takes exponentials, pads, makes tensors and search objects, makes token ids) comes
+before the clock starts or not at all; of ctckit the making of texts is timed, too.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from inputs import Float32Array
+from ctckit_peers import Peer
+from inputs import Float32Array, batch_of
+from timing import Contestant
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import ctckit
+from ctckit.registry import decoder_class
+
 Call = Callable[[], object]
+LABELS = {
+    "tensorflowgreedy": "TensorFlow",
+    "tensorflowbeamsearch": "TensorFlow",
+    "fastctcviterbi": "fast-ctc-decode",
+    "fastctcbeamsearch": "fast-ctc-decode",
+}
+"""What the tables of speed call the peers."""
 
 
-class TensorFlow:
-    """``tf.nn.ctc_greedy_decoder`` and ``tf.nn.ctc_beam_search_decoder`` on one thread."""
-
-    name = "TensorFlow"
-
-    def __init__(self) -> None:
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        self._tf: Any = tf
-        self.version = tf.__version__
-
-    def _inputs(self, log_probs: Float32Array) -> tuple[Any, Any]:
-        lines, frames, _ = log_probs.shape
-        time_major = np.ascontiguousarray(log_probs.transpose(1, 0, 2))
-        return self._tf.constant(time_major), self._tf.fill([lines], frames)
-
-    def best_path(self, log_probs: Float32Array) -> Call:
-        """Blank last."""
-        inputs, lengths = self._inputs(log_probs)
-        return lambda: self._tf.nn.ctc_greedy_decoder(inputs, lengths)
-
-    def beam_search(self, log_probs: Float32Array, width: int) -> Call:
-        """Blank last."""
-        inputs, lengths = self._inputs(log_probs)
-        return lambda: self._tf.nn.ctc_beam_search_decoder(inputs, lengths, beam_width=width)
-
-    def beam_search_texts(self, log_probs: Float32Array, width: int, tokens: Any) -> list[str]:
-        """Return the best texts."""
-        (sparse,), _ = self.beam_search(log_probs, width)()  # type: ignore[misc]
-        texts = [""] * len(log_probs)
-        for (line, _), value in zip(sparse.indices.numpy(), sparse.values.numpy(), strict=True):
-            texts[line] += tokens[value]
-        return texts
+def own_work(decoder: Peer, log_probs: Float32Array) -> Call:
+    """Return a call of a peer's own work on matrices, for the best text."""
+    inputs = decoder.convert(list(batch_of(log_probs, decoder.alphabet)))
+    return lambda: decoder.run(inputs, 1)
 
 
-class FastCtcDecode:
-    """fast-ctc-decode, in Rust; blank first; nothing cut off."""
+def theirs(
+    name: str,
+    log_probs: Float32Array,
+    alphabet: ctckit.Alphabet,
+    repeats: int = 1,
+    **options: Any,
+) -> Contestant:
+    """Return a peer's own work on matrices, to be timed."""
+    decoder = load_peer(name, alphabet, **options)
+    return Contestant(LABELS[name], own_work(decoder, log_probs), len(log_probs), repeats)
 
-    name = "fast-ctc-decode"
 
-    def __init__(self) -> None:
-        from importlib.metadata import version
+def load_peer(name: str, alphabet: ctckit.Alphabet, **options: Any) -> Peer:
+    """Return a peer's adapter; MissingExtraError if the peer is not installed."""
+    decoder = ctckit.load_decoder(name, alphabet, **options)
+    assert isinstance(decoder, Peer)
+    return decoder
 
-        import fast_ctc_decode
 
-        self._module: Any = fast_ctc_decode
-        self.version = version("fast-ctc-decode")
-
-    def _inputs(self, log_probs: Float32Array) -> tuple[list[Float32Array], str]:
-        classes = log_probs.shape[-1]
-        probs = np.exp(np.concatenate([log_probs[..., -1:], log_probs[..., :-1]], axis=-1))
-        symbols = "".join(chr(0x4E00 + i) for i in range(classes))
-        return [np.ascontiguousarray(one) for one in probs], symbols
-
-    def best_path(self, log_probs: Float32Array) -> Call:
-        """Blank last in log_probs."""
-        matrices, symbols = self._inputs(log_probs)
-        return lambda: [self._module.viterbi_search(one, symbols) for one in matrices]
-
-    def beam_search(self, log_probs: Float32Array, width: int) -> Call:
-        """Blank last in log_probs."""
-        matrices, symbols = self._inputs(log_probs)
-        return lambda: [
-            self._module.beam_search(one, symbols, beam_size=width, beam_cut_threshold=0.0)
-            for one in matrices
-        ]
+def versions_of(*names: str) -> dict[str, str]:
+    """Return the versions of the packages behind some decoders."""
+    found: dict[str, str] = {}
+    for name in names:
+        chosen = decoder_class(name)
+        assert issubclass(chosen, Peer)
+        found |= chosen.versions()
+    return found

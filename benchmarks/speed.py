@@ -3,7 +3,8 @@
     make peers bench
 
 All figures are medians of interleaved runs on one thread; ours include making the texts, the peers'
-do not. Times are for one matrix. CPU time counts every thread of the process. The result goes to
+are those of their own work alone (see peers.py). Times are for one matrix. CPU time counts every
+thread of the process. The result goes to
 benchmarks/speed.json, and with --readme as a table into README.md.
 """
 
@@ -31,7 +32,7 @@ from inputs import (
     load_lines,
     peaked_matrices,
 )
-from peers import FastCtcDecode, TensorFlow
+from peers import theirs, versions_of
 from report import growth_lines, measured, microseconds, write_readme
 from timing import Contestant, grown, interleave, ours, where_and_when
 
@@ -57,7 +58,7 @@ def compare(case: str, contestants: list[Contestant], rounds: int, bars: dict[st
     return row
 
 
-def best_path_cases(lines: Lines, tf: TensorFlow, fast: FastCtcDecode) -> list[Row]:
+def best_path_cases(lines: Lines) -> list[Row]:
     """Best path on a batch of 128, and from the array to the texts."""
     array = np.concatenate([lines.log_probs] * 3)[:128]
     decoder = ctckit.load_decoder("bestpath", lines.alphabet)
@@ -67,8 +68,8 @@ def best_path_cases(lines: Lines, tf: TensorFlow, fast: FastCtcDecode) -> list[R
         return decoder.decode_batch(batch, threads=1).texts()
 
     peers = [
-        Contestant("TensorFlow", tf.best_path(array), len(array), 4),
-        Contestant("fast-ctc-decode", fast.best_path(array), len(array), 4),
+        theirs("tensorflowgreedy", array, lines.alphabet, 4),
+        theirs("fastctcviterbi", array, lines.alphabet, 4),
     ]
     mine = ours("bestpath", array, lines.alphabet)
     return [
@@ -82,7 +83,7 @@ def best_path_cases(lines: Lines, tf: TensorFlow, fast: FastCtcDecode) -> list[R
     ]
 
 
-def beam_search_cases(lines: Lines, tf: TensorFlow, fast: FastCtcDecode, rounds: int) -> list[Row]:
+def beam_search_cases(lines: Lines, rounds: int) -> list[Row]:
     """Beam search at several widths, lengths and kinds of matrices."""
     golden = lines.log_probs
     long = golden.reshape(-1, 400, golden.shape[-1])
@@ -100,14 +101,14 @@ def beam_search_cases(lines: Lines, tf: TensorFlow, fast: FastCtcDecode, rounds:
         few = array[:PEER_LINES]
         contestants = [
             ours("beamsearch", array, lines.alphabet, beam_width=width),
-            Contestant("TensorFlow", tf.beam_search(few, width), len(few)),
-            Contestant("fast-ctc-decode", fast.beam_search(few, width), len(few)),
+            theirs("tensorflowbeamsearch", few, lines.alphabet, beam_width=width),
+            theirs("fastctcbeamsearch", few, lines.alphabet, beam_width=width),
         ]
         rows.append(compare(f"beam search, {name}", contestants, rounds, bar))
     return rows
 
 
-def word_beam_search_cases(lines: Lines, tf: TensorFlow, rounds: int) -> list[Row]:
+def word_beam_search_cases(lines: Lines, rounds: int) -> list[Row]:
     """Word beam search beside TensorFlow's plain beam search of the same width."""
     few = lines.log_probs[:PEER_LINES]
     rows = []
@@ -121,7 +122,7 @@ def word_beam_search_cases(lines: Lines, tf: TensorFlow, rounds: int) -> list[Ro
             beam_width=width,
             smoothing=0.0 if mode == "Words" else 0.1,
         )
-        peer = Contestant("TensorFlow", tf.beam_search(few, width), len(few))
+        peer = theirs("tensorflowbeamsearch", few, lines.alphabet, beam_width=width)
         case = f"word beam search, {mode}, W={width}"
         rows.append(compare(case, [mine, peer], rounds, {"TensorFlow": bar}))
     return rows
@@ -217,7 +218,7 @@ def cold_start() -> Row:
     return result
 
 
-def stamp(lines: Lines, tf: TensorFlow, fast: FastCtcDecode) -> Row:
+def stamp(lines: Lines) -> Row:
     """Return where and with what this was measured."""
     return {
         **where_and_when(),
@@ -225,8 +226,7 @@ def stamp(lines: Lines, tf: TensorFlow, fast: FastCtcDecode) -> Row:
             "ctckit": version("ctckit"),
             "numpy": version("numpy"),
             "numba": version("numba"),
-            "TensorFlow": tf.version,
-            "fast-ctc-decode": fast.version,
+            **versions_of("tensorflowgreedy", "fastctcviterbi"),
         },
         "matrices": lines.source,
     }
@@ -287,12 +287,11 @@ def main() -> int:
     if arguments.own:
         result = json.loads(arguments.output.read_text(encoding="utf-8")) | own
     else:
-        tf, fast = TensorFlow(), FastCtcDecode()
-        result = {"stamp": stamp(lines, tf, fast), **own}
+        result = {"stamp": stamp(lines), **own}
         result["cases"] = [
-            *best_path_cases(lines, tf, fast),
-            *beam_search_cases(lines, tf, fast, arguments.rounds),
-            *word_beam_search_cases(lines, tf, arguments.rounds),
+            *best_path_cases(lines),
+            *beam_search_cases(lines, arguments.rounds),
+            *word_beam_search_cases(lines, arguments.rounds),
         ]
         result["growth"] = growth(lines)
     missed = [

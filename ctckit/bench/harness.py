@@ -13,7 +13,7 @@ import numpy as np
 from ctckit.alphabet import Alphabet
 from ctckit.bench.specs import DecoderSpec
 from ctckit.decoders.base import Decoder
-from ctckit.errors import CtckitError, DumpError, InvalidValueError, described
+from ctckit.errors import CtckitError, DumpError, InvalidValueError, MissingExtraError, described
 from ctckit.matrices import MatrixBatch
 from ctckit.metrics import ErrorCounts, count_errors
 
@@ -169,7 +169,11 @@ def _load(spec: DecoderSpec, score: Score, alphabet: Alphabet, around: Around) -
     if score.reason is not None:
         return None
     with around(spec.name, None), _reason_in(score):
-        decoder = spec.load(alphabet)
+        try:
+            decoder = spec.load(alphabet)
+        except MissingExtraError:
+            score.expected = not spec.asked
+            raise
         uniform = np.full((1, 2, len(alphabet)), 1 / len(alphabet), dtype=np.float32)
         decoder.decode_batch(MatrixBatch.from_probs(uniform, alphabet), threads=1).texts()
         return decoder

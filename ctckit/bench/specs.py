@@ -30,6 +30,7 @@ class DecoderSpec:
     options : values by option name, checked
     reason : why it cannot run, where that is known already
     expected : whether that is no failure, since nobody asked for it by name
+    asked : whether somebody did; if not, it is no failure that a package is missing
     """
 
     label: str
@@ -37,6 +38,7 @@ class DecoderSpec:
     options: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
     expected: bool = False
+    asked: bool = True
 
     def load(self, alphabet: Alphabet) -> Decoder:
         """Make the decoder.

@@ -41,7 +41,7 @@ class Peer(Decoder):
     """
 
     distributions: ClassVar[tuple[str, ...]] = ()
-    """The packages that do the work, as their registry has them."""
+    """The package that does the work, as its registry has it, and others that it may come as."""
     install: ClassVar[str] = ""
     """The command that installs them."""
     one_text: ClassVar[bool] = False
@@ -80,7 +80,7 @@ class Peer(Decoder):
         """Refuse more hypotheses than the peer gives, or than its beam holds."""
         if self.one_text and n_best > 1:
             raise InvalidValueError(
-                f"n_best must be 1, got {n_best}; {' and '.join(self.distributions)} gives one text"
+                f"n_best must be 1, got {n_best}; {self.distributions[0]} gives one text"
             )
         width = getattr(self, "beam_width", n_best)
         if n_best > width:
@@ -99,20 +99,19 @@ class Peer(Decoder):
             return importlib.import_module(module)
         except ImportError as error:
             raise MissingExtraError(
-                f"{type(self).__name__} needs {' and '.join(self.distributions)}, which cannot be "
+                f"{type(self).__name__} needs {self.distributions[0]}, which cannot be "
                 f"imported ({error}); run {self.install}"
             ) from error
 
     @classmethod
     def versions(cls) -> dict[str, str]:
-        """Return the versions of the packages that do the work, as far as they are installed."""
-        found = {}
+        """Return the version of the package that does the work, by its name, if it is installed."""
         for name in cls.distributions:
             try:
-                found[name] = version(name)
+                return {cls.distributions[0]: version(name)}
             except PackageNotFoundError:
                 continue
-        return found
+        return {}
 
     def blank_first(self) -> list[int]:
         """Return the classes in order, but the blank before the others."""

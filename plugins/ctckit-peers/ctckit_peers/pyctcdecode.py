@@ -42,7 +42,7 @@ class PyCtcDecode(Peer):
     )
     alpha: float = option(0.5, help="Weight of the model's natural log.")
     beta: float = option(1.5, help="Added for each word.")
-    unk_score_offset: float = option(-10.0, help="Added for an unknown word.")
+    unk_score_offset: float = option(-10.0, help="Added to the model's log10 for an unknown word.")
     lm_score_boundary: bool = option(True, help="Score the start and the end of the text.")
     hotwords: Path | Collection[str] | None = option(
         None, help="Words to prefer, white space between."

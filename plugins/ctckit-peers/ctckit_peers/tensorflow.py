@@ -19,7 +19,7 @@ class TensorFlow(Peer):
     something; after that they stay as they are.
     """
 
-    distributions = ("tensorflow",)
+    distributions = ("tensorflow", "tensorflow-cpu")
     install = "pip install 'ctckit-peers[tensorflow]'"
 
     def prepare(self) -> None:
