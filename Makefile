@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # The small TensorFlow where there is no GPU; both fill the same folder.
 TENSORFLOW ?= $(if $(shell command -v nvidia-smi),tensorflow[and-cuda],tensorflow-cpu)
-PROJECTS := pyproject.toml plugins/ctcwordbeamsearch/pyproject.toml plugins/template/pyproject.toml
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 # make demo IMAGES=my-words WORDS=my-words.txt
 IMAGES ?= corpora/demo/images
 WORDS ?= corpora/demo/words.txt
@@ -14,7 +14,7 @@ IMPORTED := ctckit plugins/ctcwordbeamsearch/ctcwordbeamsearch
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test nojit demo lint types imports wheels docs check peers model kenlm bench language lm speed accuracy networks clean
+.PHONY: setup test nojit demo lint types imports wheels docs check peers table model kenlm bench language lm speed accuracy networks clean
 
 setup: $(READY)
 
@@ -23,7 +23,7 @@ $(READY): $(PROJECTS) constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --group dev --group docs \
 		--editable '.[images,onnx,plots]' '$(TENSORFLOW)' \
-		--editable plugins/ctcwordbeamsearch --editable plugins/template
+		--editable plugins/ctcwordbeamsearch --editable plugins/ctckit-peers --editable plugins/template
 	$(BIN)/python -m pip install --quiet --no-deps pyctcdecode  # says NumPy 1, runs with 2
 	touch $@
 
@@ -62,14 +62,15 @@ docs: setup
 
 check: test lint types imports wheels docs
 
-# The decoders that benchmarks/ compares with, in an environment of their own.
+# The decoders that ctckit-peers adapts, for benchmarks/, in an environment of their own.
 peers: .peers/.ready
 
 .peers/.ready: $(PROJECTS) constraints.txt
 	$(PYTHON) -m venv .peers
 	.peers/bin/python -m pip install --quiet --upgrade pip
-	.peers/bin/python -m pip install --quiet tensorflow-cpu fast-ctc-decode pygtrie \
-		--editable . --editable plugins/ctcwordbeamsearch
+	.peers/bin/python -m pip install --quiet tensorflow-cpu --editable '.[testing]' \
+		--editable plugins/ctcwordbeamsearch \
+		--editable 'plugins/ctckit-peers[fast-ctc-decode,pyctcdecode]'
 	.peers/bin/python -m pip install --quiet --no-deps pyctcdecode  # says NumPy 1, runs with 2
 	.peers/bin/python -m pip install --quiet flashlight-text || echo "flashlight-text is left out"
 	.peers/bin/python -m pip install --quiet kenlm || echo "pyctcdecode is left out, since kenlm, \
@@ -90,6 +91,10 @@ model: setup
 		--start-from $(MODEL)/first/model.safetensors --learning-rate 0.0015 \
 		--images 3000000 --minutes 84 --output $(MODEL)/second
 	cp $(MODEL)/second/model.safetensors ctckit/recognizer/models/default.safetensors
+
+# What the peers pass of the conformance suite, for docs/peers.md.
+table: peers
+	.peers/bin/python docs/make_peers.py
 
 bench: peers
 	.peers/bin/python benchmarks/speed.py

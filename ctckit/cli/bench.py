@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,12 +81,15 @@ def bench(
     CER and WER are edits over all lines divided by characters (words) over all lines, after
     NFC. The time is that of decoding and making texts; reading and compiling are not in it.
     Lines without a reference are left out. A decoder that cannot run is listed with the reason,
-    and the exit code is then 1, unless it was not asked for and only lacks an option.
+    and the exit code is then 1, unless it was not asked for and only lacks an option or a
+    package.
     """
     if output is not None:
         check_output_ending(output, ENDINGS)
     with wrong_usage(context):
-        specs = [_parsed(text) for text in wanted or installed_names()]
+        specs = [
+            replace(_parsed(text), asked=bool(wanted)) for text in wanted or installed_names()
+        ]
         if corpus is not None:
             if not any(takes_corpus(spec) for spec in specs):
                 say("warning: no decoder has an option corpus; the file is not used")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ctckit import Alphabet, MatrixBatch, write_dump
+from ctckit import Alphabet, MatrixBatch, registry, write_dump
 from ctckit.cli.check import check_decoder
 from ctckit.cli.group import cli
 
@@ -200,6 +200,17 @@ def plugins(tmp_path_factory, monkeypatch):
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.delitem(sys.modules, "ctckit_fakes", raising=False)
     return site
+
+
+@pytest.fixture
+def without_peers(monkeypatch):
+    """Hide the decoders of ctckit-peers, which take their time, from what runs all decoders."""
+    installed = registry._entry_points
+
+    def others():
+        return [one for one in installed() if one.dist is None or one.dist.name != "ctckit-peers"]
+
+    monkeypatch.setattr(registry, "_entry_points", others)
 
 
 @pytest.fixture

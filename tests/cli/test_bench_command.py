@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import unicodedata
 
 import editdistance
@@ -70,7 +71,7 @@ def test_numbers_equal_those_recomputed_from_decodes_files(invoke, dump, folder,
     assert row["lines_per_second"] == row["lines"] / row["seconds"] > 0
 
 
-def test_every_installed_decoder_with_a_corpus(invoke, dump, corpus):
+def test_every_installed_decoder_with_a_corpus(invoke, without_peers, dump, corpus):
     result = invoke("bench", "--corpus", corpus)
     rows = table(result)
     assert result.exit_code == 0
@@ -83,7 +84,7 @@ def test_every_installed_decoder_with_a_corpus(invoke, dump, corpus):
     assert all(float(row[3]) > 0 for row in scores.values())
 
 
-def test_a_decoder_without_its_corpus_is_listed_with_the_reason(invoke, dump):
+def test_a_decoder_without_its_corpus_is_listed_with_the_reason(invoke, without_peers, dump):
     result = invoke("bench")
     rows = table(result)
     assert result.exit_code == 0  # nobody asked for it
@@ -108,6 +109,24 @@ def test_a_decoder_that_was_asked_for_without_its_corpus_is_a_failure(invoke, du
     result = invoke("bench", "--decoder", "wordbeamsearch:mode=NGrams")
     assert result.exit_code == 1
     assert table(result)[1][5].endswith("--decoder 'wordbeamsearch:mode=NGrams,corpus=...'")
+
+
+def test_a_missing_package_is_a_failure_only_of_a_decoder_that_was_asked_for(
+    invoke, without_peers, plugins, dump
+):
+    code = "from ctckit import Decoder, MissingExtraError\n\n\nclass Chatty(Decoder):\n"
+    code += "    def prepare(self):\n        raise MissingExtraError('it needs pip')\n"
+    code += "    def search(self, batch, n_best):\n        pass\n\n\n"
+    (plugins / "ctckit_fakes.py").write_text(code, encoding="utf-8")
+    points = plugins / "fakes-1.2.0.dist-info" / "entry_points.txt"
+    points.write_text("[ctckit.decoders]\nchatty = ctckit_fakes:Chatty\n", encoding="utf-8")
+    shutil.rmtree(plugins / "twins-0.9.dist-info")
+    result = invoke("bench")
+    assert {row[0]: row[5] for row in table(result)}["chatty"] == "it needs pip"
+    assert result.exit_code == 0
+    result = invoke("bench", "--decoder", "chatty")
+    assert table(result)[1][5] == "it needs pip"
+    assert result.exit_code == 1
 
 
 def test_missing_corpus_file_is_a_reason(invoke, dump):
@@ -141,7 +160,9 @@ REASONS = {
 }
 
 
-def test_bad_plugins_are_listed_and_the_others_are_scored(invoke, plugins, dump, corpus):
+def test_bad_plugins_are_listed_and_the_others_are_scored(
+    invoke, without_peers, plugins, dump, corpus
+):
     result = invoke("bench", "--threads", "1", "--corpus", corpus)
     rows = {row[0]: row for row in table(result)[1:]}
     assert result.exit_code == 1

@@ -222,7 +222,9 @@ def test_nothing_that_is_slow_to_import_comes_before_the_guard():
 
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&-", ">&- 2>&-"])
-@pytest.mark.parametrize("args", ["--help", "decode --decoder bestpath", "bench", "decoders"])
+@pytest.mark.parametrize(
+    "args", ["--help", "decode --decoder bestpath", "bench --decoder bestpath", "decoders"]
+)
 def test_closed_streams(dump, folder, args, closed):
     command = f"{sys.executable} -m ctckit {args} {closed}"
     result = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True)

@@ -88,8 +88,8 @@ class Peer(Decoder):
                 f"n_best must be 1 to beam_width ({width}), got {n_best}; raise beam_width"
             )
 
-    def import_peer(self, module: str) -> Any:
-        """Return a module of the peer.
+    def import_peer(self, module: str, package: str = "", install: str = "") -> Any:
+        """Return a module of the peer, or of another package that it needs.
 
         Raises
         ------
@@ -99,8 +99,8 @@ class Peer(Decoder):
             return importlib.import_module(module)
         except ImportError as error:
             raise MissingExtraError(
-                f"{type(self).__name__} needs {self.distributions[0]}, which cannot be "
-                f"imported ({error}); run {self.install}"
+                f"{type(self).__name__} needs {package or self.distributions[0]}, which cannot be "
+                f"imported ({error}); run {install or self.install}"
             ) from error
 
     @classmethod

@@ -73,7 +73,7 @@ class PyCtcDecode(Peer):
         if self.lm is not None:
             if not self.lm.is_file():
                 raise InvalidValueError(f"lm must be a file, got {str(self.lm)!r}; check the path")
-            self._import_kenlm()
+            self.import_peer("kenlm", "kenlm", "pip install 'ctckit-peers[kenlm]'")
         self._hotwords = _words(self.hotwords)
         self._decoder: Any = module.build_ctcdecoder(
             labels,
@@ -84,9 +84,6 @@ class PyCtcDecode(Peer):
             unk_score_offset=self.unk_score_offset,
             lm_score_boundary=self.lm_score_boundary,
         )
-
-    def _import_kenlm(self) -> None:
-        self.import_peer("kenlm")
 
     def convert(self, matrices: Matrices) -> list[Float32Array]:
         """Return the matrices."""
