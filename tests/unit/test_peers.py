@@ -25,6 +25,8 @@ from ctckit import (
     option,
 )
 from ctckit.registry import decoder_class
+from ctckit.testing.checks import CHECKS
+from ctckit.testing.examples import example_options
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "plugins" / "ctckit-peers" / "README.md"
@@ -192,8 +194,15 @@ def tables():
     return found
 
 
-def test_the_page_says_what_the_decoders_declare():
-    from ctckit.testing.checks import CHECKS
+def known_failings(name, folder):
+    """Return what a decoder declares; the peers do so whether or not they are installed."""
+    chosen = decoder_class(name)
+    if name in PEERS:
+        return chosen.known_failings
+    return load_decoder(name, ALPHABET, **example_options(chosen, folder)).known_failings
+
+
+def test_the_page_says_what_the_decoders_declare(tmp_path):
 
     found = tables()
     left_out = re.findall(r"`(\w+)` \([\w-]+\)", PAGE.read_text().rpartition("left out:")[2])
@@ -202,13 +211,11 @@ def test_the_page_says_what_the_decoders_declare():
     for name, by_check in found.items():
         assert list(by_check) == list(CHECKS)
         failings = {check: cell for check, cell in by_check.items() if cell not in ("ok", "")}
-        assert failings == decoder_class(name).known_failings
+        assert failings == known_failings(name, tmp_path)
 
 
 def test_a_table_numbers_its_reasons():
     made = runpy.run_path(str(ROOT / "docs" / "make_peers.py"))
-    from ctckit.testing.checks import CHECKS
-
     results = {
         "quiet": ("known", "it talks"),
         "valid": ("known", "it lies"),

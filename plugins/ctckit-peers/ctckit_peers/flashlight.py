@@ -120,7 +120,6 @@ class FlashlightLexicon(Flashlight):
     known_failings = {  # noqa: RUF012
         "impossible-classes": "separators that end a text are dropped, even where they cannot be",
         "one-by-one": TIES,
-        "n-best-prefix": TIES,
     }
 
     lexicon: Path | Collection[str] = option(help="Words that may be written, white space between.")
@@ -212,7 +211,6 @@ class FlashlightLexiconFree(Flashlight):
         "certain-blanks": START,
         "exhaustive": START,
         "one-by-one": TIES,
-        "n-best-prefix": TIES,
     }
 
     def load(self) -> None:

@@ -75,9 +75,6 @@ class TensorFlowBeamSearch(TensorFlow):
 
     scores_are_log_probs = True
     exhaustive = {"beam_width": 5000}  # noqa: RUF012
-    known_failings = {  # noqa: RUF012
-        "n-best-prefix": "of texts that tie another comes first with another top_paths",
-    }
 
     beam_width: int = option(100, minimum=1, help="Prefixes kept after each frame.")
 
