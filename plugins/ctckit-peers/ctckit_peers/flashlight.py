@@ -209,7 +209,6 @@ class FlashlightLexiconFree(Flashlight):
     exhaustive = {"beam_width": 5000, "beam_threshold": 1e9, "log_add": True}  # noqa: RUF012
     known_failings = {  # noqa: RUF012
         "certain-blanks": START,
-        "exhaustive": START,
         "one-by-one": TIES,
     }
 
