@@ -120,6 +120,7 @@ class FlashlightLexicon(Flashlight):
     known_failings = {  # noqa: RUF012
         "impossible-classes": "separators that end a text are dropped, even where they cannot be",
         "one-by-one": TIES,
+        "n-best-prefix": TIES,
     }
 
     lexicon: Path | Collection[str] = option(help="Words that may be written, white space between.")
@@ -209,7 +210,9 @@ class FlashlightLexiconFree(Flashlight):
     exhaustive = {"beam_width": 5000, "beam_threshold": 1e9, "log_add": True}  # noqa: RUF012
     known_failings = {  # noqa: RUF012
         "certain-blanks": START,
+        "exhaustive": START,
         "one-by-one": TIES,
+        "n-best-prefix": TIES,
     }
 
     def load(self) -> None:
