@@ -160,12 +160,15 @@ def flashlight():
     return decoder
 
 
-def paths_of(search, matrix, n_best):
-    """Return collapsed paths and scores, as many as differ, of flashlight's hypotheses."""
+def paths_of(search, matrix, n_best, added=0):
+    """Return collapsed paths and scores, as many as differ, of flashlight's hypotheses.
+
+    added : frames at the end that are no part of the text
+    """
     matrix = np.ascontiguousarray(matrix, dtype=np.float32)
     found = {}
     for one in search.decode(matrix.ctypes.data, *matrix.shape):
-        path = one.tokens[1:-1]
+        path = one.tokens[1 : -1 - added]
         kept = [c for i, c in enumerate(path) if i == 0 or c != path[i - 1]]
         found.setdefault(tuple(c for c in kept if c != CHARACTERS.blank), one.score)
     return list(found.items())[:n_best]
@@ -241,8 +244,8 @@ def test_flashlights_lexicon_decoder(flashlight, with_model, unk_score, tmp_path
         search = flashlight.LexiconDecoder(theirs, trie, lm, 3, 2, len(WORDS), [], False)
         last = np.full((1, 5), -2e4)
         last[0, [2, 3]] = -1e4, 0
-        (ids, score), *_ = paths_of(search, np.concatenate([matrix, last]), 1)
-        assert best.text == CHARACTERS.decode(ids).rstrip(" ")
+        (ids, score), *_ = paths_of(search, np.concatenate([matrix, last]), 1, added=1)
+        assert best.token_ids == ids
         assert best.score == score
         ended += set(best.text.split()) <= set(WORDS)
     assert ended == len(batch) or unk_score is not None

@@ -46,6 +46,9 @@ class Flashlight(Peer):
         " ", help="Token between words, which flashlight calls silence; None: there is none."
     )
 
+    _behind = 1
+    """Tokens of a path behind those of the matrix."""
+
     def prepare(self) -> None:
         """Load flashlight-text and the model."""
         self._module = self.import_peer("flashlight.lib.text.decoder")
@@ -99,9 +102,9 @@ class Flashlight(Peer):
         return [((self._collapsed(one.tokens), one.score) for one in line) for line in raw]
 
     def _collapsed(self, path: Sequence[int]) -> tuple[int, ...]:
-        """Return the text of a path, which has the separator more before and behind it."""
+        """Return the text of a path, which has tokens more before and behind those of the matrix."""
         blank, known = self.alphabet.blank, len(self.alphabet)
-        path = path[1:-1]
+        path = path[1 : -self._behind]
         return tuple(
             one
             for i, one in enumerate(path)
@@ -114,11 +117,10 @@ class FlashlightLexicon(Flashlight):
 
     As its recipes have it, words are spelled with the separator behind them: without it nothing
     need stand between words, and more errors are made. So that the last word can end, a frame of
-    the separator is put behind each matrix, and separators at the end of a text are dropped.
+    the separator is put behind each matrix, which is no part of the text.
     """
 
     known_failings = {  # noqa: RUF012
-        "impossible-classes": "separators that end a text are dropped, even where they cannot be",
         "one-by-one": TIES,
         "n-best-prefix": TIES,
     }
@@ -139,6 +141,7 @@ class FlashlightLexicon(Flashlight):
         trie = self._module.Trie(max(len(self.alphabet), self._silence + 1), self._silence)
         start = self._lm.start(False)
         end = [] if self._separator is None else [self._separator]
+        self._behind = 1 + len(end)
         for word in words:
             number = numbers.get_index(word)
             score = 0.0 if self.lm is None else self._lm.score(start, number)[1]
@@ -191,12 +194,6 @@ class FlashlightLexicon(Flashlight):
             ended[frames, self.alphabet.blank] = UNENDED
             ended[frames, self._separator] = 0.0
         return ended
-
-    def _collapsed(self, path: Sequence[int]) -> tuple[int, ...]:
-        ids = list(super()._collapsed(path))
-        while ids and ids[-1] == self._separator:
-            ids.pop()
-        return tuple(ids)
 
 
 class FlashlightLexiconFree(Flashlight):
