@@ -102,7 +102,7 @@ class Flashlight(Peer):
         return [((self._collapsed(one.tokens), one.score) for one in line) for line in raw]
 
     def _collapsed(self, path: Sequence[int]) -> tuple[int, ...]:
-        """Return the text of a path, which has tokens more before and behind those of the matrix."""
+        """Return the text of a path, which has tokens before and behind those of the matrix."""
         blank, known = self.alphabet.blank, len(self.alphabet)
         path = path[1 : -self._behind]
         return tuple(
