@@ -87,9 +87,7 @@ def bench(
     if output is not None:
         check_output_ending(output, ENDINGS)
     with wrong_usage(context):
-        specs = [
-            replace(_parsed(text), asked=bool(wanted)) for text in wanted or installed_names()
-        ]
+        specs = [replace(_parsed(text), asked=bool(wanted)) for text in wanted or installed_names()]
         if corpus is not None:
             if not any(takes_corpus(spec) for spec in specs):
                 say("warning: no decoder has an option corpus; the file is not used")

@@ -33,12 +33,14 @@ class CheckedDecoder:
     outcome : ok, failed or skipped
     reason : why it is not ok; else empty
     known : what it declares to fail, by check, and why
+    lacks_package : whether it is skipped since a package is missing
     """
 
     name: str
     outcome: str
     reason: str = ""
     known: Mapping[str, str] = field(default_factory=dict)
+    lacks_package: bool = False
 
 
 class OptionsLackingError(CtckitError):
@@ -64,7 +66,8 @@ def check_decoder(text: str) -> CheckedDecoder:
                 known = dict(decoder.known_failings)
                 _try_out(spec.name, decoder, alphabet)
     except (OptionsLackingError, MissingExtraError) as error:
-        return CheckedDecoder(text, "skipped", str(error), known)
+        lacks_package = isinstance(error, MissingExtraError)
+        return CheckedDecoder(text, "skipped", str(error), known, lacks_package)
     except CtckitError as error:
         return CheckedDecoder(text, "failed", str(error), known)
     except (Exception, SystemExit) as error:

@@ -52,9 +52,10 @@ def check(names: tuple[str, ...], thorough: bool, as_json: bool) -> None:
     is skipped.
 
     Prints the name, ok, failed or skipped, the reason, and what the decoder declares to fail. The
-    exit code is 1 unless all are ok. With --thorough it prints a line for each check: ok,
-    failed, known (it fails, and the decoder declares so) or skipped (it does not apply). The exit
-    code is then 1 if any failed. It needs ctckit[testing].
+    exit code is 1 unless all are ok; that a package is missing is no matter where no name is
+    given. With --thorough it prints a line for each check: ok, failed, known (it fails, and the
+    decoder declares so) or skipped (it does not apply). The exit code is then 1 if any failed. It
+    needs ctckit[testing].
     """
     installed = sorted({info.name for info in list_decoders()})
     for name in (text.partition(":")[0] for text in names):
@@ -66,13 +67,20 @@ def check(names: tuple[str, ...], thorough: bool, as_json: bool) -> None:
     for text in names:
         with wrong_usage(), plugin_code(text.partition(":")[0]):
             parse_spec(text)
-    run = _check_thoroughly if thorough else _check
-    if not run(names or tuple(installed), as_json):
+    chosen = names or tuple(installed)
+    if thorough:
+        complete = _check_thoroughly(chosen, as_json)
+    else:
+        complete = _check(chosen, as_json, named=bool(names))
+    if not complete:
         click.get_current_context().exit(FAILED)
 
 
-def _check(names: Sequence[str], as_json: bool) -> bool:
-    """Print what came of trying decoders; return whether all are ok."""
+def _check(names: Sequence[str], as_json: bool, *, named: bool) -> bool:
+    """Print what came of trying decoders; return whether all are ok.
+
+    named : whether they were asked for, so that a missing package matters
+    """
     from ctckit.cli.check import check_decoder
 
     results = []
@@ -94,7 +102,7 @@ def _check(names: Sequence[str], as_json: bool) -> bool:
         width = len(HEADERS_OF_CHECK) - (not any(notes.values()))
         rows = [(one.name, one.outcome, notes[one.name])[:width] for one in results]
         print_table(HEADERS_OF_CHECK[:width], rows)
-    return all(one.outcome == "ok" for one in results)
+    return all(one.outcome == "ok" or (one.lacks_package and not named) for one in results)
 
 
 def _known(failings: Mapping[str, str]) -> str:

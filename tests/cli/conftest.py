@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -211,6 +212,32 @@ def without_peers(monkeypatch):
         return [one for one in installed() if one.dist is None or one.dist.name != "ctckit-peers"]
 
     monkeypatch.setattr(registry, "_entry_points", others)
+
+
+@pytest.fixture
+def lacking(tmp_path_factory, monkeypatch):
+    """Install the decoder `lacking`, which needs a package that is not there."""
+    site = tmp_path_factory.mktemp("lacking")
+    code = """
+        from ctckit import Decoder, MissingExtraError
+
+
+        class NeedsPip(Decoder):
+            def prepare(self):
+                raise MissingExtraError("NeedsPip needs pip-of-dreams")
+
+            def search(self, batch, n_best):
+                pass
+        """
+    (site / "ctckit_lacking.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    info = site / "lacking-1.0.dist-info"
+    info.mkdir()
+    points = "[ctckit.decoders]\nlacking = ctckit_lacking:NeedsPip\n"
+    (info / "entry_points.txt").write_text(points, encoding="utf-8")
+    metadata = "Metadata-Version: 2.1\nName: lacking\nVersion: 1.0\nSummary: Lacking\n"
+    (info / "METADATA").write_text(metadata, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "ctckit_lacking", raising=False)
 
 
 @pytest.fixture

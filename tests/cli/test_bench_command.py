@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import unicodedata
 
 import editdistance
@@ -112,20 +111,13 @@ def test_a_decoder_that_was_asked_for_without_its_corpus_is_a_failure(invoke, du
 
 
 def test_a_missing_package_is_a_failure_only_of_a_decoder_that_was_asked_for(
-    invoke, without_peers, plugins, dump
+    invoke, without_peers, lacking, dump
 ):
-    code = "from ctckit import Decoder, MissingExtraError\n\n\nclass Chatty(Decoder):\n"
-    code += "    def prepare(self):\n        raise MissingExtraError('it needs pip')\n"
-    code += "    def search(self, batch, n_best):\n        pass\n\n\n"
-    (plugins / "ctckit_fakes.py").write_text(code, encoding="utf-8")
-    points = plugins / "fakes-1.2.0.dist-info" / "entry_points.txt"
-    points.write_text("[ctckit.decoders]\nchatty = ctckit_fakes:Chatty\n", encoding="utf-8")
-    shutil.rmtree(plugins / "twins-0.9.dist-info")
     result = invoke("bench")
-    assert {row[0]: row[5] for row in table(result)}["chatty"] == "it needs pip"
+    assert {row[0]: row[5] for row in table(result)}["lacking"] == "NeedsPip needs pip-of-dreams"
     assert result.exit_code == 0
-    result = invoke("bench", "--decoder", "chatty")
-    assert table(result)[1][5] == "it needs pip"
+    result = invoke("bench", "--decoder", "lacking")
+    assert table(result)[1][5] == "NeedsPip needs pip-of-dreams"
     assert result.exit_code == 1
 
 

@@ -109,6 +109,22 @@ def test_check_goes_on_after_a_failure(invoke, plugins):
     assert result.exit_code == 1
 
 
+def test_a_missing_package_is_a_failure_only_of_a_decoder_that_is_named(
+    invoke, without_peers, lacking
+):
+    reason = "NeedsPip needs pip-of-dreams"
+    result = invoke("decoders", "check")
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in result.stdout.splitlines()}
+    assert rows["lacking"] == ["skipped", reason]
+    assert result.exit_code == 0
+    result = invoke("decoders", "check", "lacking")
+    assert result.stdout == f"name\tresult\treason\nlacking\tskipped\t{reason}\n"
+    assert result.exit_code == 1
+    result = invoke("decoders", "check", "--thorough", "lacking")
+    assert result.stdout.splitlines()[1:] == [f"lacking\tload\tskipped\t{reason}"]
+    assert result.exit_code == 0
+
+
 def test_check_without_names_takes_all(invoke, plugins):
     result = invoke("decoders", "check")
     names = [line.split("\t")[0] for line in result.stdout.splitlines()[1:]]

@@ -26,7 +26,7 @@ from ctckit import (
 )
 from ctckit.registry import decoder_class
 from ctckit.testing.checks import CHECKS
-from ctckit.testing.examples import example_options
+from ctckit.testing.examples import example_alphabet, example_options
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "plugins" / "ctckit-peers" / "README.md"
@@ -180,14 +180,14 @@ def test_the_readme_tells_every_decoder_and_option():
 def tables():
     """Return for each decoder of the page what each check came to, reasons put in."""
     found = {}
-    for table in re.findall(r"(?:^\| .*\n)+\n?(?:^\d+\. .*\n)*", PAGE.read_text(), re.MULTILINE):
-        head, _, *rows = re.findall(r"^\| (.*) \|$", table, re.MULTILINE)
+    for table in re.findall(r"(?:^\|.*\n)+\n?(?:^\d+\. .*\n)*", PAGE.read_text(), re.MULTILINE):
+        head, *rows = re.findall(r"^\| (.*) \|$", table, re.MULTILINE)
         reasons = dict(re.findall(r"^(\d+)\. (.*)$", table, re.MULTILINE))
         names = [one.strip("`") for one in head.split(" | ")[1:]]
         if names == ["asks"]:
             continue
         for row in rows:
-            check, *cells = (one.strip("` ") for one in row.split(" |"))
+            check, *cells = (one.strip("` ") for one in row.split("|"))
             for name, cell in zip(names, cells, strict=True):
                 number = re.fullmatch(r"fails \((\d+)\)", cell)
                 found.setdefault(name, {})[check] = reasons[number[1]] if number else cell
@@ -199,7 +199,8 @@ def known_failings(name, folder):
     chosen = decoder_class(name)
     if name in PEERS:
         return chosen.known_failings
-    return load_decoder(name, ALPHABET, **example_options(chosen, folder)).known_failings
+    options = example_options(chosen, folder)
+    return load_decoder(name, example_alphabet(), **options).known_failings
 
 
 def test_the_page_says_what_the_decoders_declare(tmp_path):
