@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -56,9 +57,9 @@ class Flashlight(Peer):
         self._separator = self._checked_separator()
         self.load()
 
+    @abc.abstractmethod
     def load(self) -> None:
         """Make what the searches share."""
-        raise NotImplementedError
 
     def _checked_separator(self) -> int | None:
         """Return the separator's class; an alphabet may lack it as long as nobody asks for it."""
