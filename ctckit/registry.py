@@ -10,6 +10,7 @@ from typing import Any
 from ctckit.alphabet import Alphabet
 from ctckit.decoders.base import CONTRACT_VERSION, Decoder
 from ctckit.decoders.options import checked_options
+from ctckit.descriptions import first_line
 from ctckit.errors import (
     CtckitError,
     CtckitWarning,
@@ -33,17 +34,25 @@ class DecoderInfo:
     name : what `load_decoder` takes
     distribution, version : of the package that registers it
     summary : that distribution's
+    value : the object that is registered, ``module:name``
     """
 
     name: str
     distribution: str
     version: str
     summary: str
+    value: str = ""
 
     @property
     def owner(self) -> str:
         """The distribution and its version."""
         return f"{self.distribution} {self.version}"
+
+    @property
+    def description(self) -> str:
+        """The first line of its docstring, read without importing it, or else the summary."""
+        module, _, name = self.value.partition(":")
+        return first_line(module, name) or self.summary
 
 
 def list_decoders() -> list[DecoderInfo]:
@@ -120,11 +129,11 @@ def _entry_points_of(distribution: Distribution) -> list[EntryPoint]:
 
 def _info(point: EntryPoint) -> DecoderInfo:
     if point.dist is None:
-        return DecoderInfo(point.name, "unknown", "", "")
+        return DecoderInfo(point.name, "unknown", "", "", point.value)
     metadata = point.dist.metadata
     summary = metadata["Summary"] if "Summary" in metadata else ""  # noqa: SIM401 - it has no get
     distribution = point.dist.name or "unknown"
-    return DecoderInfo(point.name, distribution, point.dist.version or "", summary)
+    return DecoderInfo(point.name, distribution, point.dist.version or "", summary, point.value)
 
 
 def _find(name: str) -> EntryPoint:

@@ -21,7 +21,7 @@ from ctckit.registry import list_decoders
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.pass_context
 def decoders(context: click.Context, as_json: bool) -> None:
-    """List the installed decoders: name, distribution, version and its summary.
+    """List the installed decoders: name, distribution, version and description.
 
     None is imported, so broken ones are listed too: `ctckit decoders check` finds them. Where
     the output is no terminal, the cells are separated by tabs.
@@ -29,9 +29,11 @@ def decoders(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     found = list_decoders()
-    fields = ("name", "distribution", "version", "summary")
+    fields = ("name", "distribution", "version", "description")
     if as_json:
-        _print_json({field: getattr(info, field) for field in fields} for info in found)
+        _print_json(
+            {field: getattr(info, field) for field in (*fields, "summary")} for info in found
+        )
         return
     print_table(fields, [[getattr(info, field) for field in fields] for info in found])
     for name, count in Counter(info.name for info in found).items():

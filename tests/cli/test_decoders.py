@@ -22,6 +22,7 @@ def test_json_is_one_array_of_what_list_decoders_says(invoke, plugins):
             "name": info.name,
             "distribution": info.distribution,
             "version": info.version,
+            "description": info.description,
             "summary": info.summary,
         }
         for info in list_decoders()
@@ -31,7 +32,7 @@ def test_json_is_one_array_of_what_list_decoders_says(invoke, plugins):
 
 def test_piped_table_has_a_header_and_tabs(invoke):
     rows = [line.split("\t") for line in invoke("decoders").stdout.splitlines()]
-    assert rows[0] == ["name", "distribution", "version", "summary"]
+    assert rows[0] == ["name", "distribution", "version", "description"]
     assert ["bestpath", "ctckit"] in [row[:2] for row in rows[1:]]
 
 
