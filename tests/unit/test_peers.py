@@ -234,3 +234,20 @@ def test_a_table_numbers_its_reasons():
     assert "| `quiet` | fails (2) | fails (2) |" in lines
     assert "| `threads` |  |  |" in lines
     assert lines[-2:] == ["1. it lies", "2. it talks"]
+
+
+@pytest.mark.parametrize("name", ["tensorflowgreedy", "pyctcdecode"])
+def test_packages_say_nothing_at_their_start(name):
+    code = f"""
+import ctckit, numpy as np
+alphabet = ctckit.Alphabet("a -", blank=2)
+batch = ctckit.MatrixBatch.from_logits(np.zeros((1, 3, 3)), alphabet)
+try:
+    print(ctckit.load_decoder({name!r}, alphabet).decode_batch(batch).texts())
+except ctckit.MissingExtraError as error:
+    print("missing", error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    if done.stdout.startswith("missing"):
+        pytest.skip(done.stdout)
+    assert done.stderr == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class PyCtcDecode(Peer):
                     f"alphabet must have no pieces of words, got {token!r}; pyctcdecode's texts "
                     "do not tell them"
                 )
-        module = self.import_peer("pyctcdecode")
+        module = self._import_quietly()
         if self.lm is not None:
             if not self.lm.is_file():
                 raise InvalidValueError(f"lm must be a file, got {str(self.lm)!r}; check the path")
@@ -84,6 +85,16 @@ class PyCtcDecode(Peer):
             unk_score_offset=self.unk_score_offset,
             lm_score_boundary=self.lm_score_boundary,
         )
+
+    def _import_quietly(self) -> Any:
+        """Import pyctcdecode, which warns where kenlm is missing; with a model that is an error."""
+        logger = logging.getLogger("pyctcdecode")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            return self.import_peer("pyctcdecode")
+        finally:
+            logger.setLevel(level)
 
     def convert(self, matrices: Matrices) -> list[Float32Array]:
         """Return the matrices."""

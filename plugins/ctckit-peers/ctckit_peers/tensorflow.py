@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
 from ctckit import option
 from ctckit_peers.peer import Found, Matrices, Peer, in_order
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Keep off stderr what TensorFlow says at its start, whatever its level of logging is.
+
+    Its C++ writes to the file descriptor. A level below 3 is a wish to see it.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3" or "tensorflow" in sys.modules:
+        yield
+        return
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class TensorFlow(Peer):
@@ -25,10 +51,12 @@ class TensorFlow(Peer):
     def prepare(self) -> None:
         """Load TensorFlow."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        self._tf = self.import_peer("tensorflow")
-        with suppress(RuntimeError):  # it is at work already
-            self._tf.config.threading.set_intra_op_parallelism_threads(1)
-            self._tf.config.threading.set_inter_op_parallelism_threads(1)
+        with _without_stderr():
+            self._tf = self.import_peer("tensorflow")
+            with suppress(RuntimeError):  # it is at work already
+                self._tf.config.threading.set_intra_op_parallelism_threads(1)
+                self._tf.config.threading.set_inter_op_parallelism_threads(1)
+            self._tf.constant(0)  # it starts with the first tensor
         self._classes = self.blank_last()
 
     def convert(self, matrices: Matrices) -> tuple[Any, Any]:
