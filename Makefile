@@ -46,6 +46,7 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+	$(BIN)/python tests/typing/public_types.py
 
 imports: setup
 	$(BIN)/lint-imports

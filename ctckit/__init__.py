@@ -95,13 +95,15 @@ _HOMES = {
 """The module of each public name, imported when the name is first used."""
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'ctckit' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # else a name that is not there would pass for Any
 
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'ctckit' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -183,8 +183,7 @@ class Hypothesis:
 
 
 def _restore_hypothesis(source: DecodedBatch) -> Hypothesis:
-    restored: Hypothesis = source[0][0]
-    return restored
+    return source[0][0]
 
 
 class DecodedBatch(Sequence[list[Hypothesis]]):
@@ -308,7 +307,11 @@ class DecodedBatch(Sequence[list[Hypothesis]]):
         """Return the texts of all H hypotheses, in the order of the columns."""
         return self.alphabet.decode_many(self.token_ids, self.token_offsets)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> list[Hypothesis]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[list[Hypothesis]]: ...
+    def __getitem__(self, index: int | slice) -> list[Hypothesis] | list[list[Hypothesis]]:
         """Return the hypotheses of matrix `index`, best first; of a slice, a list of such."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]

@@ -55,8 +55,8 @@ class MatrixBatch:
         _first_id: int = 0,
     ) -> None:
         """Wrap arrays that are known to be valid; everyone else calls a ``from_`` constructor."""
-        self.log_probs = _read_only(log_probs)
-        self.offsets = _read_only(offsets)
+        self.log_probs: Float32Array = _read_only(log_probs)
+        self.offsets: Int64Array = _read_only(offsets)
         self.alphabet = alphabet
         self._ids = ids
         self._first_id = _first_id

@@ -10,6 +10,7 @@ import click
 
 from ctckit.bench.specs import parse_spec
 from ctckit.cli.errors import FAILED, say, wrong_usage
+from ctckit.cli.new import new
 from ctckit.cli.plugins import plugin_code
 from ctckit.cli.progress import progress
 from ctckit.cli.tables import print_table
@@ -139,3 +140,5 @@ def _print_json(entries: Iterable[Mapping[str, object]]) -> None:
 
 HEADERS_OF_CHECK = ("name", "result", "reason")
 HEADERS_OF_THOROUGH = ("name", "check", "result", "reason")
+
+decoders.add_command(new)
