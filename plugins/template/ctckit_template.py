@@ -1,15 +1,14 @@
-"""A decoder in ten lines: copy this distribution, rename it, and write your own search."""
+"""The decoder `template`."""
 
 import numpy as np
+import numpy.typing as npt
 
-from ctckit import Decoder, MatrixBatch, SearchResult
+import ctckit
 
 
-class TemplateDecoder(Decoder):
-    """Take the likeliest class of each frame, drop repeats, then blanks (plain numpy)."""
-
-    def search(self, batch: MatrixBatch, n_best: int) -> SearchResult:
-        """Return one hypothesis a matrix."""
-        paths = [log_probs.argmax(axis=1) for log_probs in batch]
-        collapsed = [path[np.diff(path, prepend=-1) != 0] for path in paths]
-        return SearchResult.from_best([path[path != self.alphabet.blank] for path in collapsed])
+@ctckit.decoder
+def template(log_probs: npt.NDArray[np.float32], alphabet: ctckit.Alphabet) -> str:
+    """Take the likeliest class of each frame, drop repeats, then blanks."""
+    path = log_probs.argmax(axis=1)
+    begins = np.diff(path, prepend=-1) != 0
+    return alphabet.decode(path[begins & (path != alphabet.blank)])
