@@ -29,6 +29,7 @@ HELPS = (
     ("export",),
     ("decoders",),
     ("decoders", "check"),
+    ("decoders", "new"),
     ("lm",),
     ("lm", "train"),
     ("lm", "info"),
