@@ -367,6 +367,6 @@ UNKNOWN = [
 def test_unknown_command_of_the_group(invoke, args, end):
     result = invoke("decoders", *args)
     assert result.exit_code == 2
-    assert (
-        result.stderr == f"ctckit: error: command of ctckit decoders must be one of check, new, {end}\n"
+    assert result.stderr == (
+        f"ctckit: error: command of ctckit decoders must be one of check, new, {end}\n"
     )

@@ -105,6 +105,7 @@ def look_around() -> list[str]:
     warnings.simplefilter("error", ctckit.CtckitWarning)
     assert_type(found, list[ctckit.DecoderInfo])
     assert_type(ctckit.__version__, str)
+    assert_type(ctckit.CONTRACT_VERSION, int)
     return [f"{info.name} {info.distribution} {info.version} {info.summary}" for info in found]
 
 
@@ -132,6 +133,24 @@ class Plugin(Decoder):
         return assert_type(SearchResult.concatenate([result]), SearchResult)
 
 
+@ctckit.decoder
+def function(log_probs: npt.NDArray[np.float32], alphabet: Alphabet) -> str:
+    """A decoder of one function."""
+    return alphabet.decode(log_probs.argmax(axis=1))
+
+
+@ctckit.decoder(scores_are_log_probs=False)
+def with_options(
+    log_probs: npt.NDArray[np.float32],
+    alphabet: Alphabet,
+    *,
+    size: int = 3,
+    floor: float = ctckit.option(0.5, help="Least probability."),
+) -> str:
+    """A decoder of one function that has options."""
+    return alphabet.tokens[size]
+
+
 class Wide(BeamDecoder):
     """A decoder with a beam."""
 
@@ -142,6 +161,8 @@ class Wide(BeamDecoder):
 
 class TestPlugin(DecoderConformance):
     def make_decoder(self, alphabet: Alphabet) -> Decoder:
+        assert_type(function, type[Decoder])
+        assert_type(with_options(alphabet, size=2), Decoder)
         return Plugin(alphabet, floor=0.1, size=2)
 
 
@@ -153,4 +174,5 @@ def wrong(batch: MatrixBatch, decoder: Decoder) -> None:
     decoder.decode_batch(batch).text  # type: ignore[attr-defined]  # noqa: B018
     Alphabet(["a"])  # type: ignore[call-arg]
     Decoder(batch.alphabet)  # type: ignore[abstract]
+    ctckit.decoder(len)  # type: ignore[arg-type]
     ctckit.load_decoder(3, batch.alphabet)  # type: ignore[arg-type]
