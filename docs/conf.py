@@ -28,8 +28,8 @@ NAV = {
         "model-card",
     ],
     "Write a decoder": [
-        "plugins",
         "tutorial",
+        "plugins",
         "conformance",
         "peers",
         "../plugins/template/README",
