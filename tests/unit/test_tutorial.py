@@ -22,6 +22,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# ([\w./-]+\.py)\n")
 PROJECT = Path("ctckit-surepath", "pyproject.toml")
 SCRIPTS = ("ctckit", "pip", "pytest", "twine")
+TOOLS = ("build", "editables", "hatchling", "twine")
 COMPILING = re.compile(r"^ctckit: compiling kernels .*\n", re.MULTILINE)
 VARIES = (
     (re.compile(r"(\d+/\d+\s+)\d+$", re.MULTILINE), r"\1#"),  # lines/s
@@ -58,6 +59,8 @@ def steps() -> list[Step]:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory) -> dict[str, str]:
     """One that sees the packages of this environment; pip installs into it, without a network."""
+    for tool in TOOLS:
+        pytest.importorskip(tool, reason="needs the dependency group dev")
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False, symlinks=os.name != "nt")
     scripts = folder / ("Scripts" if os.name == "nt" else "bin")
