@@ -18,7 +18,7 @@ from ctckit.errors import did_you_mean
 from ctckit.registry import list_decoders
 
 
-@click.group(invoke_without_command=True, short_help="List and check the installed decoders.")
+@click.group(invoke_without_command=True, short_help="List and check decoders, or write one.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.pass_context
 def decoders(context: click.Context, as_json: bool) -> None:

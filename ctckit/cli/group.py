@@ -14,7 +14,7 @@ COMMANDS = {
     "bench": ("ctckit.cli.bench:bench", "Compare decoders: error rates and speed."),
     "convert": ("ctckit.cli.convert:convert", "Convert matrices between npy, npz, CSV and dumps."),
     "decode": ("ctckit.cli.decode:decode", "Turn the matrices of a dump into text."),
-    "decoders": ("ctckit.cli.decoders:decoders", "List and check the installed decoders."),
+    "decoders": ("ctckit.cli.decoders:decoders", "List and check decoders, or write one."),
     "dump": ("ctckit.cli.dump:dump", "Turn a folder of images into a dump of matrices."),
     "export": ("ctckit.cli.export:export", "Write a model as an ONNX file."),
     "lm": ("ctckit.cli.lm:lm", "Train and look at language models."),
