@@ -9,6 +9,7 @@ from typing import assert_type
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 import ctckit
 from ctckit import (
@@ -159,9 +160,14 @@ class Wide(BeamDecoder):
         return Plugin(self.alphabet, size=1).search(batch, n_best)
 
 
+class TestFunction(DecoderConformance):
+    @pytest.fixture
+    def decoder(self) -> type[Decoder]:
+        return assert_type(function, type[Decoder])
+
+
 class TestPlugin(DecoderConformance):
     def make_decoder(self, alphabet: Alphabet) -> Decoder:
-        assert_type(function, type[Decoder])
         assert_type(with_options(alphabet, size=2), Decoder)
         return Plugin(alphabet, floor=0.1, size=2)
 

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from ctckit.testing.checks import CHECKS, Subject, run_checks
 
 import ctckit
 from ctckit.cli.main import COMMANDS, cli
