@@ -14,7 +14,7 @@ IMPORTED := ctckit plugins/ctcwordbeamsearch/ctcwordbeamsearch
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test nojit demo lint types imports wheels docs check peers table model kenlm bench language lm speed accuracy networks clean
+.PHONY: setup test nojit demo lint types imports wheels docs check peers table model kenlm bench shims language lm speed accuracy networks clean
 
 setup: $(READY)
 
@@ -99,6 +99,10 @@ table: peers
 
 bench: peers
 	.peers/bin/python benchmarks/speed.py
+
+# The shims beside the originals, the same calls.
+shims: peers
+	.peers/bin/python benchmarks/shims.py
 
 # Decoding with language models, beside the peers that do, those that could be installed.
 language: peers

@@ -119,6 +119,22 @@ def language(result: Row) -> str:
     )
 
 
+def shims(result: Row) -> str:
+    """Return the part on ctckit.compat."""
+    rows = [
+        [f"{row['shim']}: {row['call']}", time_of(row["us"]), time_of(row["original_us"]),
+         f"{row['times']:.1f}", f"{row['cer']:.4f}", f"{row['original_cer']:.4f}"]
+        for row in result["rows"]
+    ]  # fmt: skip
+    head = ["call", "ctckit.compat", "original", "times", "CER", "original's"]
+    left_out = "".join(f" {name} is left out: {why}." for name, why in result["left_out"].items())
+    return (
+        "The same calls of the shims and of the originals, all that they do counted: CPU time for "
+        f"one matrix, and errors over {result['lines']} lines. pyctcdecode is called with its "
+        f"defaults, at which it prunes.{left_out}\n\n{table(head, rows)}"
+    )
+
+
 def large_alphabets(result: Row) -> str:
     """Return the part on many classes."""
     rows = [
@@ -200,6 +216,7 @@ def accuracy(result: Row) -> str:
 PARTS = {
     "speed": ("Decoding", speed, "make peers bench"),
     "language": ("Decoding with language", language, "make language"),
+    "shims": ("Shims beside the originals", shims, "make shims"),
     "large_alphabets": (
         "Large alphabets",
         large_alphabets,
