@@ -33,7 +33,8 @@ from ctckit.metrics import count_errors
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 TIMED_LINES = 20
 WIDTH = 25
-HOT_WORDS = 25
+HOT_WORDS, HOT_LENGTH = 25, 5
+"""How many, and of how many letters at least: what users boost are names."""
 Texts = Callable[[Float32Array], list[str]]
 Call = tuple[str, Callable[[Any], Texts]]
 
@@ -61,7 +62,8 @@ def pyctcdecode(lines: Lines, folder: Path) -> Shim:
     labels = [*lines.alphabet.tokens]
     labels[lines.alphabet.blank] = ""
     model = train("2-gram", sentences_of(lines), 2, folder)
-    hot_words = sorted({word for text in lines.references for word in text.split()})[:HOT_WORDS]
+    words = {word for text in lines.references for word in text.split() if word.isalpha()}
+    hot_words = sorted(word for word in words if len(word) >= HOT_LENGTH)[:HOT_WORDS]
 
     def decode(with_model: bool, **options: Any) -> Callable[[Any], Texts]:
         def make(module: Any) -> Texts:

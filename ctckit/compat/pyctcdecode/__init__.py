@@ -18,8 +18,9 @@ Input
 
 Search
 
-- Every class is tried in every frame, and all alignments of a text are summed: token_min_logp and
-  prune_history do nothing, and warn where they ask for more to be cut than by default.
+- All alignments of a text are summed. The default of token_min_logp counts only where there are
+  hot words, whose weight would make up for any evidence; else each class is tried in each frame.
+- prune_history does nothing, and warns.
 - A word in the making counts by what the model says of all words that it may become.
 - A text that is empty or ends in a space is not charged for an unknown word.
 - A word that the model knows and unigrams lack counts as ``<unk>``; so do ``<s>`` and ``</s>``.

@@ -17,17 +17,26 @@ from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, Lang
 from ctckit.errors import InvalidValueError, warn_user
 
 
-def warn_of_what_does_nothing(token_min_logp: Any, prune_history: Any) -> None:
-    """Warn of arguments that ask for more to be cut than by default, where nothing is."""
-    if not token_min_logp <= DEFAULT_MIN_TOKEN_LOGP:
-        warn_user(
-            f"token_min_logp={token_min_logp} does nothing here: every class is tried in every "
-            "frame"
-        )
+def warn_of_what_does_nothing(prune_history: Any) -> None:
+    """Warn of an argument that asks for more to be cut than by default, where nothing is."""
     if prune_history:
         warn_user(
             "prune_history does nothing here: no text is dropped for another with the same end"
         )
+
+
+def checked_least(token_min_logp: Any) -> float:
+    """Return a log-probability; -inf is one."""
+    try:
+        number = float(token_min_logp)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        raise InvalidValueError(
+            f"token_min_logp must be a number, got {token_min_logp!r}; the default is "
+            f"{DEFAULT_MIN_TOKEN_LOGP:g}"
+        )
+    return number
 
 
 def checked_start(state: Any, model: LanguageModel | None) -> State | None:

@@ -75,14 +75,43 @@ def _add(first: float, second: float) -> float:
     return high if low == -math.inf else high + math.log1p(math.exp(low - high))
 
 
-def is_settled(texts: Sequence[Found], last: float, more: int) -> bool:
-    """Return whether the first text stays the best one, whatever other hypotheses add to which.
+def settled_text(decoded: DecodedBatch, line: int, spelling: Spelling) -> str | None:
+    """Return the best text of a matrix where it is the best whatever white space is merged.
 
-    last : the score that none of these is above; more : how many there may be
+    Most texts are; it takes a tenth of the time of `find_texts`. None where that has to tell.
     """
-    others = last + math.log(more)
-    rivals = [one.lm_score for one in texts[1:2]] or [-math.inf]
-    return texts[0].lm_score > _add(rivals[0], others)
+    if not spelling.has_plain_spaces:
+        return None
+    start, stop = decoded.hypothesis_offsets[line : line + 2].tolist()
+    offsets = decoded.token_offsets[start : stop + 1]
+    loose = _with_loose_spaces(
+        decoded.token_ids[offsets[0] : offsets[-1]] == spelling.space, offsets - offsets[0]
+    )
+    scores = decoded.scores[start:stop]
+    if loose[0]:
+        return None
+    if loose.any():
+        # All of them may be the second text, but for their spaces.
+        tight = scores[~loose]
+        rivals = np.logaddexp.reduce([*tight[1:2], *scores[loose]])
+        if not scores[0] > rivals:
+            return None
+    return spelling.text(decoded.token_ids[offsets[0] : offsets[1]])
+
+
+def _with_loose_spaces(
+    is_space: npt.NDArray[np.bool_], offsets: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Return which texts have a space at an end, or two in a row."""
+    loose = np.zeros(len(offsets) - 1, dtype=bool)
+    if not is_space.any():
+        return loose
+    filled = np.flatnonzero(np.diff(offsets))
+    first, end = offsets[filled], offsets[filled + 1]
+    pairs = np.zeros(len(is_space), dtype=np.int64)  # that end before each position
+    np.cumsum(is_space[1:] & is_space[:-1], out=pairs[1:])
+    loose[filled] = is_space[first] | is_space[end - 1] | (pairs[end - 1] > pairs[first])
+    return loose
 
 
 def word_frames(

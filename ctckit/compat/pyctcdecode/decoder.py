@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from ctckit.compat.pyctcdecode.alphabet import Alphabet
 from ctckit.compat.pyctcdecode.arguments import (
+    checked_least,
     checked_model,
     checked_prune,
     checked_start,
@@ -24,7 +26,7 @@ from ctckit.compat.pyctcdecode.beams import (
     Frames,
     WordFrames,
     find_texts,
-    is_settled,
+    settled_text,
     word_frames,
 )
 from ctckit.compat.pyctcdecode.constants import (
@@ -42,7 +44,7 @@ from ctckit.compat.pyctcdecode.folders import visible_names
 from ctckit.compat.pyctcdecode.hub import find_cached
 from ctckit.compat.pyctcdecode.kenlm import State
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
-from ctckit.compat.pyctcdecode.matrices import to_batch
+from ctckit.compat.pyctcdecode.matrices import to_batch, without_unlikely
 from ctckit.compat.pyctcdecode.searches import Searches, Wanted, split_hot_words
 from ctckit.compat.pyctcdecode.spelling import Spelling
 from ctckit.decoders.base import Decoder
@@ -69,8 +71,14 @@ OutputBeamMPSafe = tuple[str, list[WordFrames], float, float]
 
 MOST_TOKENS = 1 << 24
 """Tokens of hypotheses that are decoded at a time."""
-FEW = 8
-"""Hypotheses that mostly settle which text is the best."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A decoder, and the log-probability under which it sees no class; None: it sees all."""
+
+    decoder: Decoder
+    least: float | None
 
 
 class BeamSearchDecoderCTC:
@@ -154,10 +162,10 @@ class BeamSearchDecoderCTC:
         lm_start_state: LMState = None,
     ) -> str:
         """Return the best text of a matrix; parameters as for `decode_beams`."""
-        decoder = self._decoder(
+        asked = self._asked(
             beam_width, beam_prune_logp, token_min_logp, hotwords, hotword_weight, lm_start_state
         )
-        return next(self._best_texts(decoder, [logits]))
+        return next(self._best_texts(asked, [logits]))
 
     def decode_batch(
         self,
@@ -173,10 +181,8 @@ class BeamSearchDecoderCTC:
 
         pool : not used
         """
-        decoder = self._decoder(
-            beam_width, beam_prune_logp, token_min_logp, hotwords, hotword_weight
-        )
-        return list(self._best_texts(decoder, logits_list))
+        asked = self._asked(beam_width, beam_prune_logp, token_min_logp, hotwords, hotword_weight)
+        return list(self._best_texts(asked, logits_list))
 
     def decode_beams(
         self,
@@ -197,7 +203,8 @@ class BeamSearchDecoderCTC:
             values from 0 to 1 of which each frame's sum to 1
         beam_width : prefixes kept after each frame
         beam_prune_logp : how far below the best score one is dropped, at most 0
-        token_min_logp : every class is tried in every frame, whatever it is
+        token_min_logp : classes below it are not tried in a frame, the likeliest one is in any
+            case. Its default counts where there are hot words only: else every class is tried
         prune_history : nothing is dropped for being alike at the end, whatever it is
         hotwords : words to prefer; of a phrase, each of its words
         hotword_weight : added for each hot word of a text
@@ -207,7 +214,7 @@ class BeamSearchDecoderCTC:
         ------
         InvalidValueError : a matrix or an argument that breaks its rule
         """
-        decoder = self._decoder(
+        asked = self._asked(
             beam_width,
             beam_prune_logp,
             token_min_logp,
@@ -216,7 +223,7 @@ class BeamSearchDecoderCTC:
             lm_start_state,
             prune_history,
         )
-        beams = next(self._all_beams(decoder, [logits], beam_prune_logp))
+        beams = next(self._all_beams(asked, [logits], beam_prune_logp))
         start = self._start(lm_start_state)
         return [
             (one.text, self._state_after(start, one.text), frames, one.logit_score, one.lm_score)
@@ -238,7 +245,7 @@ class BeamSearchDecoderCTC:
 
         pool : not used
         """
-        decoder = self._decoder(
+        asked = self._asked(
             beam_width,
             beam_prune_logp,
             token_min_logp,
@@ -248,10 +255,10 @@ class BeamSearchDecoderCTC:
         )
         return [
             [(one.text, frames, one.logit_score, one.lm_score) for one, frames in beams]
-            for beams in self._all_beams(decoder, logits_list, beam_prune_logp)
+            for beams in self._all_beams(asked, logits_list, beam_prune_logp)
         ]
 
-    def _decoder(
+    def _asked(
         self,
         beam_width: int,
         beam_prune_logp: float,
@@ -260,9 +267,9 @@ class BeamSearchDecoderCTC:
         hotword_weight: float,
         lm_start_state: LMState = None,
         prune_history: bool = False,
-    ) -> Decoder:
+    ) -> _Asked:
         """Return the decoder for some arguments, and the model as it is weighed now."""
-        warn_of_what_does_nothing(token_min_logp, prune_history)
+        warn_of_what_does_nothing(prune_history)
         model = checked_model(self._language_model)
         if model is not self._searches.model:
             self._searches = Searches(self._spelling, model)
@@ -275,7 +282,10 @@ class BeamSearchDecoderCTC:
             None if model is None else model.weights(),
             checked_start(lm_start_state, model),
         )
-        return self._searches.get(wanted)
+        least = checked_least(token_min_logp)
+        # The weight of a hot word would make up for any evidence.
+        masks = bool(hot_words) or least != DEFAULT_MIN_TOKEN_LOGP
+        return _Asked(self._searches.get(wanted), least if masks else None)
 
     def _start(self, state: LMState) -> LMState:
         model = self._searches.model
@@ -288,7 +298,7 @@ class BeamSearchDecoderCTC:
         return start.after(tuple(text.split()), model.order)
 
     def _decoded(
-        self, decoder: Decoder, matrices: Sequence[Logits] | Logits, n_best: int
+        self, asked: _Asked, matrices: Sequence[Logits] | Logits
     ) -> Iterator[tuple[MatrixBatch, DecodedBatch]]:
         """Yield all matrices, many at a time, and their hypotheses."""
         if getattr(matrices, "ndim", 3) != 3:
@@ -297,33 +307,30 @@ class BeamSearchDecoderCTC:
                 "decode one matrix with decode"
             )
         batch = to_batch(list(matrices), self._spelling.tokens)
+        if asked.least is not None:
+            batch = without_unlikely(batch, asked.least)
+        width: int = asked.decoder.beam_width  # type: ignore[attr-defined]
         start = 0
         for stop in range(1, len(batch) + 1):
             frames = batch.offsets[min(stop + 1, len(batch))] - batch.offsets[start]
-            if stop == len(batch) or frames * n_best > MOST_TOKENS:
+            if stop == len(batch) or frames * width > MOST_TOKENS:
                 part = batch[start:stop]
-                yield part, decoder.decode_batch(part, n_best=n_best)
+                yield part, asked.decoder.decode_batch(part, n_best=width)
                 start = stop
 
-    def _best_texts(self, decoder: Decoder, matrices: Sequence[Logits] | Logits) -> Iterator[str]:
-        width: int = decoder.beam_width  # type: ignore[attr-defined]
-        few = width if self._alphabet.is_bpe else min(FEW, width)
-        for batch, decoded in self._decoded(decoder, matrices, few):
+    def _best_texts(self, asked: _Asked, matrices: Sequence[Logits] | Logits) -> Iterator[str]:
+        for _, decoded in self._decoded(asked, matrices):
             for line in range(len(decoded)):
-                texts = find_texts(decoded, line, self._spelling)
-                start, stop = decoded.hypothesis_offsets[line : line + 2].tolist()
-                last = float(decoded.scores[stop - 1])
-                if few == stop - start < width and not is_settled(texts, last, width - few):
-                    every = decoder.decode_batch(batch[line : line + 1], n_best=width)
-                    texts = find_texts(every, 0, self._spelling)
-                yield texts[0].text
+                text = settled_text(decoded, line, self._spelling)
+                if text is None:
+                    text = find_texts(decoded, line, self._spelling)[0].text
+                yield text
 
     def _all_beams(
-        self, decoder: Decoder, matrices: Sequence[Logits] | Logits, beam_prune_logp: float
+        self, asked: _Asked, matrices: Sequence[Logits] | Logits, beam_prune_logp: float
     ) -> Iterator[list[tuple[Found, list[WordFrames]]]]:
         """Yield of each matrix the texts that are good enough, and when their words were said."""
-        width: int = decoder.beam_width  # type: ignore[attr-defined]
-        for batch, decoded in self._decoded(decoder, matrices, width):
+        for batch, decoded in self._decoded(asked, matrices):
             lines = []
             for line in range(len(decoded)):
                 texts = find_texts(decoded, line, self._spelling)

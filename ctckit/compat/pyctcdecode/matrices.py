@@ -40,6 +40,18 @@ def to_batch(matrices: Sequence[Any], alphabet: Alphabet) -> MatrixBatch:
     )
 
 
+def without_unlikely(batch: MatrixBatch, least: float) -> MatrixBatch:
+    """Return matrices in which classes below a log-probability are impossible.
+
+    The likeliest of each frame stays. What stays is not normalised again: it scores as before.
+    """
+    log_probs = batch.log_probs
+    tops = log_probs.max(axis=1, keepdims=True, initial=-np.inf)
+    kept = log_probs >= np.minimum(tops, np.float32(least))
+    masked = np.where(kept, log_probs, np.float32(-np.inf))
+    return MatrixBatch(masked, batch.offsets, batch.alphabet, batch.ids)
+
+
 def _name(index: int, count: int) -> str:
     return "logits" if count == 1 else f"logits_list[{index}]"
 

@@ -49,6 +49,17 @@ class Spelling:
         return all(len(one) == 1 for i, one in enumerate(self.shown) if i != self.tokens.blank)
 
     @cached_property
+    def space(self) -> int:
+        """The class of the space; -1 without one."""
+        return self.shown.index(" ") if " " in self.shown else -1
+
+    @cached_property
+    def has_plain_spaces(self) -> bool:
+        """Whether texts of different tokens can be the same by their spaces alone."""
+        others = [one for one in self.shown if one != " " and one.isspace()]
+        return self._one_character_each and not others
+
+    @cached_property
     def _shown_lengths(self) -> npt.NDArray[np.int64]:
         return np.array([len(one) for one in self.shown], dtype=np.int64)
 

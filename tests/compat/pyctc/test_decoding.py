@@ -27,6 +27,7 @@ from ctckit.compat.pyctcdecode.kenlm import Model, State
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, MultiLanguageModel
 from ctckit.language import NGramModel
 from ctckit.testing.ngrams import Backoff
+from ctckit.testing.oracles import text_probs
 
 WORDS = ["a", "ab", "ba"]
 ALL = {"beam_width": 2000, "beam_prune_logp": -math.inf}
@@ -323,17 +324,71 @@ def test_arguments_that_are_refused(asked, message):
         decoder.decode(matrix(1, 4), **asked)
 
 
+@pytest.mark.parametrize("hot", [None, ["b"]])
+def test_classes_below_token_min_logp_are_not_tried(hot):
+    decoder = build_ctcdecoder(["a", "b", " ", ""])
+    probs = np.array([[0.6, 0.001, 0.0, 0.399], [0.001, 0.3, 0.3, 0.399]])
+    log_probs = np.log(np.maximum(probs, 1e-30))
+    asked = {"hotwords": hot, "hotword_weight": 8.0, **ALL}
+    least = float(np.log(0.01))
+    found = {
+        one[0]: one[3] for one in decoder.decode_beams(log_probs, token_min_logp=least, **asked)
+    }
+    # Of the first frame a and the blank are left, of the second b, the space and the blank.
+    masked = np.where(log_probs < least, -np.inf, log_probs)
+    with np.errstate(divide="ignore"):
+        every = text_probs(masked, 3)
+    sums: dict[str, float] = {}
+    for ids, prob in every.items():
+        text = " ".join("".join("ab "[i] for i in ids).split())
+        sums[text] = sums.get(text, 0.0) + prob
+    possible = {text for text, prob in sums.items() if prob > 0}
+    assert set(found) == possible if hot is None else set(found) <= possible
+    for text, score in found.items():
+        assert score == pytest.approx(np.log(sums[text]), abs=1e-5)
+
+
+def test_the_default_of_token_min_logp_counts_with_hot_words_only():
+    decoder = build_ctcdecoder(["a", "b", " ", ""])
+    log_probs = np.log(np.array([[0.997, 0.001, 0.001, 0.001]]))
+    assert {one[0] for one in decoder.decode_beams(log_probs)} == {"a", "b", ""}
+    assert decoder.decode(log_probs, hotwords=["b"]) == "a"
+    assert decoder.decode(log_probs, hotwords=["b"], token_min_logp=-20.0) == "b"
+    assert {one[0] for one in decoder.decode_beams(log_probs, token_min_logp=-3)} == {"a"}
+
+
+def test_the_likeliest_class_of_a_frame_is_tried_however_unlikely():
+    decoder = build_ctcdecoder(["a", "b", " ", ""])
+    log_probs = np.log(np.array([[0.3, 0.25, 0.25, 0.2]] * 2))
+    assert [one[0] for one in decoder.decode_beams(log_probs, token_min_logp=-0.1)] == ["a"]
+
+
+@pytest.mark.parametrize("token_min_logp", [None, "low", math.nan])
+def test_a_token_min_logp_that_is_no_number(token_min_logp):
+    with pytest.raises(InvalidValueError, match="token_min_logp must be a number, got"):
+        build_ctcdecoder(["a", ""]).decode(matrix(1, 4)[:, :2], token_min_logp=token_min_logp)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_text_alone_is_that_of_the_best_beam(seed):
+    rng = np.random.default_rng(seed)
+    labels = ["a", " ", "b", ""]
+    decoder = build_ctcdecoder(labels)
+    logits = rng.normal(0, (0.3, 1.5, 4)[seed % 3], (rng.integers(0, 9), 4))
+    for width in (2, 100):
+        best = decoder.decode_beams(logits, beam_width=width)[0][0]
+        assert decoder.decode(logits, beam_width=width) == best
+        assert decoder.decode_batch(None, [logits, logits], beam_width=width) == [best, best]
+
+
 def test_arguments_that_do_nothing_say_so():
     decoder = build_ctcdecoder(["a", "b", " ", ""])
     log_probs = matrix(1, 4)
     plain = decoder.decode_beams(log_probs)
-    with pytest.warns(CtckitWarning, match="token_min_logp=-1.0 does nothing here"):
-        assert decoder.decode(log_probs, token_min_logp=-1.0) == plain[0][0]
     with pytest.warns(CtckitWarning, match="prune_history does nothing here"):
         assert decoder.decode_beams(log_probs, prune_history=True) == plain
     with pytest.warns(CtckitWarning, match="prune_history does nothing here"):
         decoder.decode_beams_batch(None, [log_probs], prune_history=True)
-    assert decoder.decode_beams(log_probs, token_min_logp=-20.0) == plain
     with pytest.warns(CtckitWarning, match="unigrams do nothing without a language model"):
         build_ctcdecoder(["a", " ", ""], unigrams=["a"])
 
