@@ -25,7 +25,6 @@ What differs, on purpose:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -34,6 +33,7 @@ import numpy.typing as npt
 
 from ctckit.compat.arrays import beam_search as beam_search_of_classes
 from ctckit.compat.arrays import checked_count, numbered_classes, said_as, shaped_array
+from ctckit.compat.renaming import as_number, finite
 from ctckit.errors import CtckitError, InvalidValueError
 from ctckit.intake import ROW_SUM_TOLERANCE
 from ctckit.matrices import MatrixBatch
@@ -100,10 +100,7 @@ def viterbi_search(
     sequence = "".join([str(alphabet[c]) for c in best[path].tolist()])
     if qstring:
         for name, value in (("qscale", qscale), ("qbias", qbias)):
-            if not math.isfinite(value):
-                raise InvalidValueError(
-                    f"{name} must be a finite number, got {value!r}; qualities are computed with it"
-                )
+            finite(name, value, "qualities are computed with it")
         tops = np.where(best != 0, probs.max(axis=1, initial=0.0), 0.0)
         labels = np.cumsum(fresh)[best != 0] - 1
         means = np.bincount(labels, weights=tops[best != 0]) / np.bincount(labels)
@@ -146,7 +143,7 @@ def beam_search(
     probs = _shaped(network_output, alphabet)
     batch = _to_batch(probs)
     classes = probs.shape[1]
-    if not 0 <= beam_cut_threshold < 1 / classes:
+    if not 0 <= as_number(beam_cut_threshold) < 1 / classes:
         raise InvalidValueError(
             f"beam_cut_threshold must be at least 0 and less than 1 / {classes}, got "
             f"{beam_cut_threshold!r}; leave it out: nothing is gained by it"
@@ -221,6 +218,11 @@ def _batch_of(log_probs: npt.NDArray[np.float32]) -> MatrixBatch:
 
 def _shaped(network_output: Any, alphabet: Sequence[str]) -> npt.NDArray[np.floating[Any]]:
     probs = shaped_array("network_output", network_output, "(T, C)")
+    if not hasattr(alphabet, "__getitem__"):
+        raise InvalidValueError(
+            f"alphabet must be a string or a list of labels, got {type(alphabet).__name__}; give "
+            "the label of each class, in their order"
+        )
     if len(alphabet) != probs.shape[1]:
         raise InvalidValueError(
             f"alphabet must hold {probs.shape[1]} labels, one a class of network_output, got "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ctckit.errors import CtckitError, InvalidValueError
 from ctckit.registry import decoder_class
@@ -36,11 +36,31 @@ def checked_as(decoder: str, option: str, theirs: str, value: Any) -> Any:
     return replace(decoder_class(decoder).options[option], name=theirs).check(value)
 
 
-def finite(name: str, value: Any) -> float:
+def as_number(value: Any) -> float:
+    """Return a number as a float, and what is none as NaN."""
+    try:
+        return math.nan if isinstance(value, (str, bytes)) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def finite(name: str, value: Any, advice: str = "leave it out for none") -> float:
     """Return an argument that is a finite number."""
-    number = float(value) if isinstance(value, (int, float, np.number)) else math.nan
+    number = as_number(value)
     if not math.isfinite(number):
-        raise InvalidValueError(
-            f"{name} must be a finite number, got {value!r}; leave it out for none"
-        )
+        raise InvalidValueError(f"{name} must be a finite number, got {value!r}; {advice}")
     return number
+
+
+def path_of(name: str, value: Any, advice: str) -> Path:
+    """Return an argument that is the path of a file."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise InvalidValueError(f"{name} must be a path, got {type(value).__name__}; {advice}")
+    return Path(value)
+
+
+def listed(name: str, value: Any, advice: str) -> list[Any]:
+    """Return an argument that is several values, of a string its characters, as a list."""
+    if not isinstance(value, Iterable):
+        raise InvalidValueError(f"{name} must be a list, got {value!r}; {advice}")
+    return list(value)

@@ -188,6 +188,8 @@ def test_errors_of_both(search, probs, message):
         ),
         ({"beam_cut_threshold": -0.1}, "beam_cut_threshold must be at least 0 and less than"),
         ({"beam_cut_threshold": float("nan")}, "beam_cut_threshold must be at least 0"),
+        ({"beam_cut_threshold": "0.1"}, "beam_cut_threshold must be at least 0 .* got '0.1'"),
+        ({"beam_cut_threshold": None}, "beam_cut_threshold must be at least 0 .* got None"),
     ],
 )
 def test_errors_of_the_beam_search(options, message):
@@ -201,10 +203,18 @@ def test_a_threshold_that_leaves_nothing():
         ours.beam_search(probs, LABELS, beam_cut_threshold=0.1999)
 
 
+@pytest.mark.parametrize("value", [float("nan"), "2", None])
 @pytest.mark.parametrize("name", ["qscale", "qbias"])
-def test_errors_of_the_qualities(name):
-    with pytest.raises(InvalidValueError, match=f"{name} must be a finite number, got nan"):
-        ours.viterbi_search(random_probs(0), LABELS, qstring=True, **{name: float("nan")})
+def test_errors_of_the_qualities(name, value):
+    with pytest.raises(InvalidValueError, match=f"{name} must be a finite number, got {value!r}"):
+        ours.viterbi_search(random_probs(0), LABELS, qstring=True, **{name: value})
+
+
+@pytest.mark.parametrize("alphabet", [None, 5, set("abcde")])
+def test_labels_that_have_no_order(alphabet):
+    for search in (ours.viterbi_search, ours.beam_search):
+        with pytest.raises(InvalidValueError, match="alphabet must be a string or a list of lab"):
+            search(random_probs(0), alphabet)
 
 
 def test_what_is_not_offered_says_so():
