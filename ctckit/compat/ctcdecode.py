@@ -33,6 +33,7 @@ What differs, on purpose:
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,7 @@ from ctckit.compat.arrays import (
     said_as,
     shaped_array,
 )
+from ctckit.compat.renaming import as_number, listed, path_of
 from ctckit.decoders.beam import BeamDecoder
 from ctckit.errors import InvalidValueError, warn_user
 from ctckit.matrices import MatrixBatch
@@ -96,17 +98,24 @@ class _BeamDecoder:
         log_probs_input: bool = False,
         is_bpe_based: bool = False,
     ) -> None:
-        self._labels = list(labels)
+        self._labels = listed("labels", labels, "give one string a class")
         self._beam_width = checked_count("beam_width", beam_width, "how many prefixes are kept")
         self._threads = checked_count("num_processes", num_processes, "how many threads work")
         _check_cutoffs(cutoff_top_n, cutoff_prob)
         self._log_probs_input = log_probs_input
+        try:
+            blank_id = operator.index(blank_id)
+        except TypeError:
+            raise InvalidValueError(
+                f"blank_id must be an integer, got {blank_id!r}; give the class index of the blank"
+            ) from None
         with said_as(WORDS):
             self._blank = numbered_classes(len(self._labels), blank_id).blank
         self._model: _Model | None = None
         if model_path:
+            path = path_of("model_path", model_path, "give that of an ARPA file, or None")
             with said_as(WORDS):
-                self._model = _Model(model_path, Alphabet(self._labels, blank_id), is_bpe_based)
+                self._model = _Model(path, Alphabet(self._labels, blank_id), is_bpe_based)
         self._decoder = self._decoder_with(alpha, beta)
 
     def _decoder_with(self, alpha: float, beta: float) -> BeamDecoder:
@@ -166,7 +175,7 @@ class _BeamDecoder:
         possible = np.isfinite(found.log_probs[rows])
         rows, owners, ranks = rows[possible], owners[possible], ranks[possible]
         lengths[owners, ranks] = np.diff(found.token_offsets)[rows]
-        scores[owners, ranks] = -found.log_probs[rows]
+        scores[owners, ranks] = 0.0 - found.log_probs[rows]  # not -0.0
         peaks = peak_frames(batch, found)
         for row, owner, rank in zip(rows.tolist(), owners.tolist(), ranks.tolist(), strict=True):
             start, stop = found.token_offsets[row : row + 2]
@@ -269,6 +278,8 @@ class OnlineCTCBeamDecoder(_BeamDecoder):
         InvalidValueError : as there, another number of states, or a chunk behind the end of a line
         """
         chunk, _ = self._batch_of(probs, seq_lens)
+        states = listed("states", states, "make a DecoderState for each line")
+        is_eos_s = listed("is_eos_s", is_eos_s, "say of each line whether it ends")
         for name, values in (("states", states), ("is_eos_s", is_eos_s)):
             if len(values) != len(chunk):
                 raise InvalidValueError(
@@ -276,6 +287,16 @@ class OnlineCTCBeamDecoder(_BeamDecoder):
                     "the lines"
                 )
         for i, state in enumerate(states):
+            if not isinstance(state, DecoderState):
+                raise InvalidValueError(
+                    f"states must be of DecoderState, got {type(state).__name__} for line {i}; "
+                    "make one for each line, and keep it with the line"
+                )
+            if any(state is other for other in states[:i]):
+                raise InvalidValueError(
+                    f"states must be one for each line, got that of line {i} twice; make a new "
+                    "DecoderState for each line"
+                )
             if state.ended:
                 raise InvalidValueError(
                     f"states must be of lines that go on, got one that has ended for line {i}; "
@@ -303,11 +324,11 @@ class DecoderState:
 class _Model:
     """A language model, and the decoder that reads it."""
 
-    def __init__(self, path: str | Path, alphabet: Alphabet, of_labels: bool) -> None:
+    def __init__(self, path: Path, alphabet: Alphabet, of_labels: bool) -> None:
         from ctckit.language import NGramModel
         from ctckit.language.corpus import SPACE as SPACE_IN_MODEL
 
-        self._path, self._alphabet = Path(path), alphabet
+        self._path, self._alphabet = path, alphabet
         model = NGramModel.load(path)
         special = {model.unknown, model.begin, model.end}
         self._words = [word for i, word in enumerate(model.words) if i not in special]
@@ -315,6 +336,11 @@ class _Model:
         longer = any(len(word) > 1 and word != SPACE_IN_MODEL for word in self._words)
         self.of_characters = not longer
         self.of_words = longer and not of_labels
+        if self.of_words and SPACE not in alphabet.token_ids:
+            warn_user(
+                "labels have no space: each text is one word for the language model; name the "
+                "label between words ' '"
+            )
 
     def decoder(self, beam_width: int, alpha: float, beta: float) -> BeamDecoder:
         """Return the decoder with these weights."""
@@ -339,7 +365,7 @@ class _Model:
 
 def _check_cutoffs(cutoff_top_n: int, cutoff_prob: float) -> None:
     checked_count("cutoff_top_n", cutoff_top_n, "how many classes of a frame the original tries")
-    if not 0 < cutoff_prob <= 1:
+    if not 0 < as_number(cutoff_prob) <= 1:
         raise InvalidValueError(
             f"cutoff_prob must be over 0 and at most 1, got {cutoff_prob!r}; leave it out: it "
             "is not needed"

@@ -366,6 +366,11 @@ assert not {"torch", "tensorflow", "keras"} & set(sys.modules)
         ({"labels": []}, "labels must hold at least the blank, got none"),
         ({"blank_id": 4}, "blank_id must be 0 to 3, got 4; the alphabet has 4 tokens"),
         ({"blank_id": -1}, "blank_id must be 0 to 3, got -1"),
+        ({"blank_id": [0]}, r"blank_id must be an integer, got \[0\]; give the class index"),
+        ({"labels": None}, "labels must be a list, got None; give one string a class"),
+        ({"model_path": 3}, "model_path must be a path, got int; give that of an ARPA file"),
+        ({"cutoff_prob": "1"}, "cutoff_prob must be over 0 and at most 1, got '1'; leave it out"),
+        ({"cutoff_prob": None}, "cutoff_prob must be over 0 and at most 1, got None"),
         ({"beam_width": 0}, "beam_width must be an integer of at least 1, got 0; it is how many"),
         ({"num_processes": 0}, "num_processes must be an integer of at least 1, got 0; it is how"),
         ({"cutoff_top_n": 0}, "cutoff_top_n must be an integer of at least 1, got 0; it is how"),
@@ -376,6 +381,12 @@ assert not {"torch", "tensorflow", "keras"} & set(sys.modules)
 def test_errors_of_options(options, message):
     with pytest.raises(InvalidValueError, match=message):
         CTCBeamDecoder(**{"labels": LABELS, **options})
+
+
+def test_a_certain_text_has_a_score_of_0():
+    scores = CTCBeamDecoder(["_"], beam_width=1).decode(np.ones((1, 3, 1)))[1]
+    assert scores.tolist() == [[0.0]]
+    assert not np.signbit(scores).any()
 
 
 @pytest.mark.parametrize("options", [{"cutoff_top_n": 20}, {"cutoff_prob": 0.99}])
@@ -406,6 +417,32 @@ def test_errors_of_models(write_model, tmp_path):
     binary.write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(80))
     with pytest.raises(InvalidValueError, match=r"KenLM's binary format in .*; give the ARPA file"):
         CTCBeamDecoder(LABELS, binary)
+
+
+def test_a_model_of_words_without_a_space_among_the_labels(write_model):
+    path, _ = write_model(0, ["a", "ab", "b"])
+    with pytest.warns(CtckitWarning, match="labels have no space: each text is one word for the"):
+        CTCBeamDecoder(["_", "a", "b", "|"], path)
+
+
+@pytest.mark.parametrize(
+    ("states", "ends", "message"),
+    [
+        (None, [False] * 2, "states must be a list, got None; make a DecoderState for each line"),
+        (["a", "b"], [False] * 2, "states must be of DecoderState, got str for line 0; make one"),
+        ("same", [False] * 2, "states must be one for each line, got that of line 1 twice; make a"),
+        ("new", None, "is_eos_s must be a list, got None; say of each line whether it ends"),
+        ("new", [True], "is_eos_s must be 2, one a line, got 1; keep them with the lines"),
+    ],
+)
+def test_errors_of_states(states, ends, message):
+    decoder = OnlineCTCBeamDecoder(LABELS)
+    if states == "same":
+        states = [DecoderState(decoder)] * 2
+    elif states == "new":
+        states = [DecoderState(decoder), DecoderState(decoder)]
+    with pytest.raises(InvalidValueError, match=message):
+        decoder.decode(np.full((2, 5, 4), 0.25), states, ends)
 
 
 @pytest.mark.parametrize(
