@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ctckit.alphabet import Alphabet, Int32Array, Int64Array
 from ctckit.decoders.beamsearch import BeamSearch
-from ctckit.errors import InvalidValueError
+from ctckit.errors import InvalidValueError, warn_user
 from ctckit.hypotheses import DecodedBatch
 from ctckit.matrices import MatrixBatch
 
@@ -54,6 +54,17 @@ def shaped_array(name: str, value: Any, axes: str) -> npt.NDArray[Any]:
             f"its axes are {axes}"
         )
     return array
+
+
+def warn_of_probabilities(name: str, values: npt.NDArray[Any]) -> None:
+    """Warn where values (..., C) that are to be logits look like probabilities."""
+    if not values.size or values.shape[-1] == 1 or not values.min() >= 0:
+        return
+    if np.allclose(values.sum(axis=-1, dtype=np.float64), 1, atol=1e-3):
+        warn_user(
+            f"{name} must be log-probabilities or logits, got what looks like probabilities; "
+            "take their logarithm"
+        )
 
 
 def checked_lengths(name: str, value: Any, count: int, frames: int) -> Int64Array:

@@ -158,7 +158,12 @@ def backend_ctc_decode(
 def _lengths(name: str, value: Any, lines_first: npt.NDArray[Any]) -> Int64Array:
     """Return lengths, also of floats that are whole numbers; users write ``np.ones(N) * T``."""
     array = array_of(name, value)
-    if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.floor(array)).all():
+    if array.dtype.kind == "f":
+        broken = array[~np.isfinite(array) | (array != np.floor(array))]
+        if len(broken):
+            raise InvalidValueError(
+                f"{name} must be whole numbers, got {broken[0]:g}; give the valid frames of each"
+            )
         array = array.astype(np.int64)
     return checked_lengths(name, array, *lines_first.shape[:2])
 

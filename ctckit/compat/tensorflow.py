@@ -26,6 +26,7 @@ What differs, on purpose:
 - An empty batch and one without frames give empty results, not an error.
 - NaN, +inf and frames of -inf alone are refused, and so is a negative ``sequence_length``.
   TensorFlow returns some text for them.
+- Inputs that look like probabilities get a warning from the beam search, which would flatten them.
 - Calls run at once: within ``tf.function`` there are no values yet, so wrap the call in
   ``tf.numpy_function``.
 """
@@ -48,6 +49,7 @@ from ctckit.compat.arrays import (
     numbered_classes,
     said_as,
     shaped_array,
+    warn_of_probabilities,
 )
 from ctckit.errors import InvalidValueError
 from ctckit.intake import to_rows
@@ -202,6 +204,8 @@ def beam_paths(
     lengths = checked_lengths("sequence_length", sequence_length, count, frames)
     blank = _checked_blank(blank_index, classes)
     batch = _batch_of(logits, lengths, blank)
+    if count and logits.min(initial=0.0) >= 0:
+        warn_of_probabilities("inputs", logits[np.arange(frames)[:, None] < lengths])
     found = beam_search(classes, blank, width).decode_batch(batch, n_best=paths)
     order = by_log_prob(found)
     log_probability = np.full((count, paths), -np.inf)

@@ -27,9 +27,9 @@ import itertools
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ctckit.alphabet import Alphabet
+from ctckit.compat.arrays import array_of
 from ctckit.compat.renaming import checked_as, renamed
 from ctckit.decoders.base import Decoder
 from ctckit.errors import InvalidValueError, MissingExtraError, did_you_mean
@@ -92,18 +92,19 @@ class WordBeamSearch:
         )
         self._decoder = _load(*self._arguments)
 
-    def compute(self, mat: npt.ArrayLike) -> list[list[int]]:
+    def compute(self, mat: Any) -> list[list[int]]:
         """Return the labels of the best text of each matrix, no blanks.
 
         Parameters
         ----------
-        mat : probabilities (T, N, C + 1), softmax already applied, the blank last
+        mat : probabilities (T, N, C + 1), softmax already applied, the blank last; an array, a
+            tensor or nested lists
 
         Raises
         ------
         InvalidValueError : another shape, or no probabilities
         """
-        probs = np.asarray(mat)
+        probs = array_of("mat", mat)
         if probs.dtype.kind in "biu":
             probs = probs.astype(np.float64)
         alphabet = self._decoder.alphabet
@@ -112,6 +113,10 @@ class WordBeamSearch:
                 f"mat must have shape (T, N, {len(alphabet)}), a class for each of the "
                 f"{len(alphabet) - 1} characters of chars and the blank, got {probs.shape}; "
                 "check chars, and the order of the axes"
+            )
+        if probs.dtype.type not in (np.float16, np.float32, np.float64):
+            raise InvalidValueError(
+                f"mat must be float16, float32 or float64, got {probs.dtype}; convert it first"
             )
         with renamed("probs", "mat", "the softmax must have been applied"):
             batch = MatrixBatch.from_probs(probs, alphabet, layout="TNC")

@@ -143,8 +143,8 @@ def test_nothing_gives_nothing():
         ),
         ([4, 3, 5], {}, "sequence_lengths must be 0 to 4, got 5 for line 2; give"),
         ([4, 3], {}, r"sequence_lengths must be 3 integers, one a line, got int64 of shape \(2,\)"),
-        ([4, 3, 1.5], {}, "sequence_lengths must be 3 integers, one a line, got float64"),
-        ([4, 3, np.inf], {}, "sequence_lengths must be 3 integers, one a line, got float64"),
+        ([4, 3, 1.5], {}, "sequence_lengths must be whole numbers, got 1.5; give the valid frames"),
+        ([4, 3, np.inf], {}, "sequence_lengths must be whole numbers, got inf; give the valid"),
         ([4, 3, 2], {"mask_index": 5}, "mask_index must be an integer from -5 to 4, got 5; it is"),
         (
             [4, 3, 2],

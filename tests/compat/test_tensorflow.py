@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
-from ctckit import InvalidValueError
+from ctckit import CtckitWarning, InvalidValueError
 from ctckit.compat import tensorflow as ours
 from ctckit.decoders.beamsearch import BeamSearch
 from ctckit.testing.oracles import prefix_beam_search, text_log_prob, text_probs
@@ -297,6 +298,19 @@ def test_errors_of_the_beam(logits, options, message):
     for decode in DECODERS[1:]:
         with pytest.raises(InvalidValueError, match=message):
             decode(logits, LENGTHS, **options)
+
+
+def test_probabilities_as_logits(logits):
+    probs = np.exp(log_softmax(logits))
+    probs[:, 1] = 0.5  # of which no frame is valid
+    with pytest.warns(CtckitWarning, match="inputs must be .*, got what looks like probabilities"):
+        ours.ctc_beam_search_decoder(probs, LENGTHS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ours.ctc_greedy_decoder(probs, LENGTHS)  # does not mind
+        ours.ctc_beam_search_decoder(np.log(probs), LENGTHS)
+        ours.ctc_beam_search_decoder(probs * 2, LENGTHS)
+        ours.ctc_beam_search_decoder(np.ones((3, 1, 1)), [3])
 
 
 def test_importing_it_loads_nothing_heavy():

@@ -188,12 +188,36 @@ def test_wrong_arguments(changed, match):
         (MAT - 0.5, r"mat must be 0 to 1, got -0.5 at matrix 0, frame 0; the softmax must"),
         (np.log(MAT + 1e-9), r"mat must be 0 to 1, got .*; the softmax must have been applied"),
         (np.zeros((2, 1, 4)), r"mat must sum to 1 in each frame, got 0"),
-        (MAT + 0j, r"mat must be float16, float32 or float64, got complex128"),
+        (MAT + 0j, r"mat must be float16, float32 or float64, got complex128; convert it first"),
+        ([[[1.0]], [[0.5, 0.5]]], r"mat must be a rectangular array with values, got list; pad"),
     ],
 )
 def test_what_is_no_probabilities(mat, match):
     with pytest.raises(InvalidValueError, match=match):
         make().compute(mat)
+
+
+def test_tensors_with_gradients():
+    class Tensor:
+        """Behaves as PyTorch's: NumPy can read it only once it is detached, and on the CPU."""
+
+        dtype = "torch.float64"
+
+        def __init__(self, values, where="gpu", gradient=True):
+            self.values, self.where, self.gradient = values, where, gradient
+
+        def detach(self):
+            return Tensor(self.values, self.where, gradient=False)
+
+        def cpu(self):
+            return Tensor(self.values, "cpu", self.gradient)
+
+        def __array__(self, dtype=None, copy=None):
+            if self.gradient or self.where == "gpu":
+                raise RuntimeError("Can't call numpy() on Tensor")
+            return self.values
+
+    assert make().compute(Tensor(MAT)) == make().compute(MAT)
 
 
 def test_the_plugin_must_be_installed(monkeypatch):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctckit.compat.arrays import array_of
-from ctckit.errors import AlphabetMismatchError, InvalidValueError, warn_user
+from ctckit.compat.arrays import array_of, warn_of_probabilities
+from ctckit.errors import AlphabetMismatchError, InvalidValueError
 from ctckit.matrices import MatrixBatch
 
 Array = npt.NDArray[Any]
@@ -48,11 +48,7 @@ def checked_emissions(emissions: Any, dimensions: str, classes: int) -> Array:
         raise InvalidValueError(
             f"emissions must be floats, got {values.dtype}; convert them to float32"
         )
-    if values.size and values.min() >= 0 and np.allclose(values.sum(axis=-1), 1, atol=1e-3):
-        warn_user(
-            "emissions must be log-probabilities or logits, got what looks like probabilities; "
-            "take their logarithm"
-        )
+    warn_of_probabilities("emissions", values)
     return values
 
 
