@@ -361,6 +361,30 @@ def test_models_of_tokens(tmp_path):
     assert decoder(sure([1, 3]) + sure([1, 4]))[0][0].tokens.tolist() == [1, 3, 1]
 
 
+def test_models_of_characters_have_another_name_for_the_silence(tmp_path):
+    """Such as `ctckit lm train --characters` makes."""
+    path, other = tmp_path / "space.arpa", tmp_path / "silence.arpa"
+    NGramModel.train([["a", "<space>", "b"], ["b", "<space>", "c"]], 3).write_arpa(path)
+    NGramModel.train([["a", "|", "b"], ["b", "|", "c"]], 3).write_arpa(other)
+    emissions = sure([2, 1, 3]) + sure([2, 4, 3]) * 1.01
+    with_it, without = (ctc_decoder(None, TOKENS, lm=lm)(emissions)[0][0] for lm in (path, other))
+    assert plain(with_it) == plain(without)
+    assert with_it.tokens.tolist() == [1, 2, 1, 3, 1]
+    assert with_it.score == pytest.approx(without.score)
+
+
+def test_classes_are_shown_as_tokens(lexicon):
+    decoder = ctc_decoder(lexicon, TOKENS)
+    assert decoder.idxs_to_tokens(np.array([1, 2, 0])) == ["|", "a", "-"]
+    assert decoder.idxs_to_tokens([]) == []
+    with pytest.raises(InvalidValueError, match=r"idxs must be 0 to 4, got -1; give classes of"):
+        decoder.idxs_to_tokens([1, -1])
+    with pytest.raises(InvalidValueError, match=r"idxs must be 0 to 4, got 5"):
+        decoder.idxs_to_tokens([5])
+    with pytest.raises(InvalidValueError, match=r"idxs must be a list of classes, got <U1 of shap"):
+        decoder.idxs_to_tokens(["a"])
+
+
 def test_a_weight_of_none(tmp_path, lexicon):
     model = write(tmp_path, "\\data\\\nngram 1=2\n\n\\1-grams:\n-1 <unk>\n-1 b\n\n\\end\\\n", "m")
     emissions = sure([2, 3, 1])
@@ -524,8 +548,11 @@ def test_binary_models_are_refused(tmp_path, lexicon):
 def test_models_of_characters_need_no_lexicon(tmp_path, lexicon):
     path = tmp_path / "characters.arpa"
     NGramModel.train([["a", "<space>", "b"]], 2).write_arpa(path)
-    with pytest.raises(InvalidValueError, match=r"lm must be a model of words, got .*characters"):
+    with pytest.raises(InvalidValueError, match=r"lm must be a model of words.*or leave the lexi"):
         ctc_decoder(lexicon, TOKENS, lm=path)
+    NGramModel.train([["abba", "cab", "bac"]], 2).write_arpa(path)
+    with pytest.raises(InvalidValueError, match=r"lm must be a model of .* or give a lexicon"):
+        ctc_decoder(None, TOKENS, lm=path)
 
 
 def test_a_model_of_other_words(tmp_path, lexicon):
@@ -553,6 +580,10 @@ def test_nothing_is_downloaded():
         ),
         ({"sil_token": "||"}, InvalidValueError, r"sil_token .*got '\|\|'; did you mean '\|'\?"),
         ({"lexicon": "no.txt"}, NotFoundError, r"lexicon must be a text file, got 'no.txt', which"),
+        ({"tokens": None}, InvalidValueError, r"tokens must be a list, got None; give one a class"),
+        ({"lexicon": {"ab": "a b"}}, InvalidValueError, r"lexicon must be a path, got dict; give"),
+        ({"lm_dict": 3}, InvalidValueError, r"lm_dict must be a path, got int; give that of a"),
+        ({"unk_word": None}, InvalidValueError, r"unk_word must be a string, got None; it is what"),
         ({"lm": "no.arpa"}, NotFoundError, r"language model must be a file, got 'no.arpa'"),
         ({"lm_dict": "no.txt"}, NotFoundError, r"lm_dict must be a text file, got 'no.txt'"),
         ({"nbest": 0}, InvalidValueError, r"nbest must be an integer of at least 1, got 0"),

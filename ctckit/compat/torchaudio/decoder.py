@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ctckit.compat.arrays import array_of, checked_count
-from ctckit.compat.renaming import checked_as, finite
+from ctckit.compat.arrays import array_of, checked_count, said_as
+from ctckit.compat.renaming import checked_as, finite, path_of
 from ctckit.compat.torchaudio.emissions import Array, checked_emissions, like
 from ctckit.compat.torchaudio.searches import Search, search_tokens, search_words
 from ctckit.compat.torchaudio.silences import between_silences, longest_possible
@@ -138,8 +138,25 @@ class CTCDecoder:
         return self._final
 
     def idxs_to_tokens(self, idxs: Any) -> list[str]:
-        """Return the tokens of classes."""
-        return [self._tokens.names[int(index)] for index in idxs]
+        """Return the tokens of classes.
+
+        Raises
+        ------
+        InvalidValueError : a number that is no class
+        """
+        numbers = array_of("idxs", idxs)
+        count = len(self._tokens)
+        if numbers.ndim != 1 or (numbers.dtype.kind not in "iu" and numbers.size):
+            raise InvalidValueError(
+                f"idxs must be a list of classes, got {numbers.dtype} of shape {numbers.shape}; "
+                "give the tokens of one hypothesis"
+            )
+        wrong = numbers[(numbers < 0) | (numbers >= count)]
+        if len(wrong):
+            raise InvalidValueError(
+                f"idxs must be 0 to {count - 1}, got {wrong[0]}; give classes of these tokens"
+            )
+        return [self._tokens.names[index] for index in numbers.tolist()]
 
     def _decode(self, emissions: Array, lengths: Any) -> list[list[CTCHypothesis]]:
         if self._sil_score:
@@ -243,12 +260,21 @@ def ctc_decoder(
     word_score = finite("word_score", word_score)
     if unk_score != -math.inf:
         unk_score = finite("unk_score", unk_score)
-    if lexicon:
-        search = search_words(
-            Path(lexicon), named, lm_dict, options, word_score, unk_score, unk_word
+    if lm_dict is not None:
+        lm_dict = path_of("lm_dict", lm_dict, "give that of a file of words, or None")
+    if not isinstance(unk_word, str):
+        raise InvalidValueError(
+            f"unk_word must be a string, got {unk_word!r}; it is what unknown words are called"
         )
+    if lexicon:
+        path = path_of(
+            "lexicon", lexicon, "give that of a file with a word and its spelling a line"
+        )
+        with said_as({"or use beamsearch": "or leave the lexicon out"}):
+            search = search_words(path, named, lm_dict, options, word_score, unk_score, unk_word)
     else:
-        search = search_tokens(named, lm_dict, options)
+        with said_as({"or use ngrambeamsearch": "or give a lexicon"}):
+            search = search_tokens(named, lm_dict, options)
         if word_score or unk_score != -math.inf:
             warn_user("word_score and unk_score have no effect without a lexicon: leave them out")
     return CTCDecoder(search, named, nbest, sil_score)

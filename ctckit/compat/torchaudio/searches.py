@@ -21,6 +21,7 @@ from ctckit.decoders.beam import BeamDecoder
 from ctckit.decoders.beamsearch import BeamSearch
 from ctckit.errors import InvalidValueError
 from ctckit.hypotheses import DecodedBatch, SearchResult
+from ctckit.language.corpus import SPACE
 from ctckit.language.ngrams import NGramModel
 from ctckit.matrices import MatrixBatch
 
@@ -188,7 +189,11 @@ def search_tokens(tokens: Tokens, lm_dict: str | Path | None, options: dict[str,
     """Return the search without a lexicon, whose model is one of tokens."""
     if options["lm"] is None:
         return Search(BeamSearch(tokens.alphabet(), **options))
-    names = tokens.names
+    names = list(tokens.names)
+    if lm_dict is None and tokens.silence != tokens.blank and " " not in names:
+        model = NGramModel.load(options["lm"])
+        if names[tokens.silence] not in model and SPACE in model:
+            names[tokens.silence] = " "  # as it is in models of ctckit lm train --characters
     if lm_dict is not None:
         names = [line.split()[0] for _, line in lines_of("lm_dict", Path(lm_dict))]
         if len(names) < len(tokens):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ctckit.alphabet import Alphabet
+from ctckit.compat.renaming import listed
 from ctckit.errors import InvalidValueError, NotFoundError, did_you_mean
 
 FIRST_SYMBOL = 0xF0000
@@ -42,7 +43,7 @@ class Tokens:
         if isinstance(tokens, (str, Path)):
             lines = [line.split() for _, line in lines_of("tokens", Path(tokens))]
         else:
-            lines = [[token] for token in tokens]
+            lines = [[token] for token in listed("tokens", tokens, "give one a class, or a file")]
         self._index: dict[str, int] = {}
         for index, names in enumerate(lines):
             for name in names:
