@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection
 
+from ctckit.compat.renaming import listed
 from ctckit.errors import InvalidValueError, warn_user
 
 BPE_TOKEN = "▁"
@@ -112,7 +113,7 @@ def _checked(labels: list[str]) -> list[str]:
             f"labels must be a list of strings, one a class, got the string {labels[:20]!r}; "
             "give list(labels) if each character is a class"
         )
-    labels = list(labels)
+    labels = listed("labels", labels, "give one string a class")
     seen: set[str] = set()
     for index, label in enumerate(labels):
         if not isinstance(label, str):

@@ -14,6 +14,7 @@ from ctckit.compat.pyctcdecode.constants import (
 )
 from ctckit.compat.pyctcdecode.kenlm import State
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
+from ctckit.compat.renaming import as_number
 from ctckit.errors import InvalidValueError, warn_user
 
 
@@ -27,10 +28,7 @@ def warn_of_what_does_nothing(prune_history: Any) -> None:
 
 def checked_least(token_min_logp: Any) -> float:
     """Return a log-probability; -inf is one."""
-    try:
-        number = float(token_min_logp)
-    except (TypeError, ValueError):
-        number = math.nan
+    number = as_number(token_min_logp)
     if math.isnan(number):
         raise InvalidValueError(
             f"token_min_logp must be a number, got {token_min_logp!r}; the default is "

@@ -47,6 +47,7 @@ from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, Lang
 from ctckit.compat.pyctcdecode.matrices import to_batch, without_unlikely
 from ctckit.compat.pyctcdecode.searches import Searches, Wanted, split_hot_words
 from ctckit.compat.pyctcdecode.spelling import Spelling
+from ctckit.compat.renaming import listed, path_of
 from ctckit.decoders.base import Decoder
 from ctckit.errors import InvalidValueError, NotFoundError, warn_user
 from ctckit.hypotheses import DecodedBatch
@@ -104,6 +105,11 @@ class BeamSearchDecoderCTC:
     def __init__(
         self, alphabet: Alphabet, language_model: AbstractLanguageModel | None = None
     ) -> None:
+        if not hasattr(alphabet, "is_bpe"):
+            raise InvalidValueError(
+                f"alphabet must be an Alphabet, got {type(alphabet).__name__}; make one of labels "
+                "by Alphabet.build_alphabet, or call build_ctcdecoder"
+            )
         self._alphabet = alphabet
         self._is_bpe = alphabet.is_bpe
         self._idx2vocab = dict(enumerate(alphabet.labels))
@@ -306,7 +312,8 @@ class BeamSearchDecoderCTC:
                 f"logits_list must be a list of (T, C), got an array of {matrices.ndim} axes; "  # type: ignore[union-attr]
                 "decode one matrix with decode"
             )
-        batch = to_batch(list(matrices), self._spelling.tokens)
+        matrices = listed("logits_list", matrices, "the pool comes before it, and may be None")
+        batch = to_batch(matrices, self._spelling.tokens)
         if asked.least is not None:
             batch = without_unlikely(batch, asked.least)
         width: int = asked.decoder.beam_width  # type: ignore[attr-defined]
@@ -345,11 +352,16 @@ class BeamSearchDecoderCTC:
 
         Raises
         ------
-        InvalidValueError : there is a language model already
+        InvalidValueError : no folder, or one that has a language model already
         """
-        folder = Path(filepath)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = path_of("filepath", filepath, "give that of a folder")
         model = self._language_model
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidValueError(
+                f"filepath must be a folder, got '{folder}': {error.strerror}; give another"
+            ) from None
         models = folder / self._LANGUAGE_MODEL_SERIALIZED_DIRECTORY
         if models.exists():
             raise InvalidValueError(

@@ -23,6 +23,7 @@ from ctckit.compat.pyctcdecode.constants import (
 )
 from ctckit.compat.pyctcdecode.folders import read_fields, read_lines, save_model, visible_names
 from ctckit.compat.pyctcdecode.kenlm import Model, State
+from ctckit.compat.renaming import listed
 from ctckit.errors import InvalidValueError, warn_user
 from ctckit.language.ngrams import NGramModel
 
@@ -298,7 +299,11 @@ def _known_words(model: NGramModel, unigrams: Collection[str] | None) -> list[st
         raise InvalidValueError(
             f"unigrams must be a list of words, got the string {unigrams[:20]!r}; split it"
         )
-    given = list(dict.fromkeys(unigrams or ()))
+    words = [] if unigrams is None else listed("unigrams", unigrams, "give the words in one")
+    wrong = [word for word in words if not isinstance(word, str)]
+    if wrong:
+        raise InvalidValueError(f"unigrams must be strings, got {wrong[0]!r}; give words")
+    given = list(dict.fromkeys(words))
     if not given:
         return _words_of(model)
     special = {-1, model.unknown, model.begin, model.end}

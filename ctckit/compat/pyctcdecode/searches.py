@@ -12,6 +12,7 @@ from ctckit.compat.pyctcdecode.constants import LOG_BASE_CHANGE_FACTOR
 from ctckit.compat.pyctcdecode.kenlm import State
 from ctckit.compat.pyctcdecode.language_model import LanguageModel
 from ctckit.compat.pyctcdecode.spelling import Spelling
+from ctckit.compat.renaming import listed
 from ctckit.decoders.base import Decoder
 from ctckit.decoders.beam import BeamDecoder
 from ctckit.decoders.beamsearch import BeamSearch
@@ -73,7 +74,12 @@ def split_hot_words(hotwords: Iterable[str] | None, spelling: Spelling) -> tuple
             f"hotwords must be a list of words, got the string {hotwords!r}; give [{hotwords!r}]"
         )
     words: dict[str, None] = {}
-    for phrase in hotwords or ():
+    if isinstance(hotwords, bytes):
+        raise InvalidValueError(
+            f"hotwords must be a list of words, got the bytes {hotwords!r}; give a list of strings"
+        )
+    phrases = [] if hotwords is None else listed("hotwords", hotwords, "give the words in one")
+    for phrase in phrases:
         if not isinstance(phrase, str):
             raise InvalidValueError(f"hotwords must be strings, got {phrase!r}; leave it out")
         words.update(dict.fromkeys(phrase.split()))

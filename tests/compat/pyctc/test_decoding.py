@@ -301,6 +301,9 @@ def test_batches_that_are_refused():
         decoder.decode_batch(None, [np.zeros((3, 4)) - 1, np.zeros(4)])
     with pytest.raises(InvalidValueError, match=r"logits_list\[1\] must be logits, log-prob"):
         decoder.decode_beams_batch(None, [np.zeros((3, 4)) - 1, np.zeros((1, 4))])
+    for call in (decoder.decode_batch, decoder.decode_beams_batch):
+        with pytest.raises(InvalidValueError, match="logits_list must be a list, got None; the po"):
+            call([np.zeros((3, 4)) - 1], None)
 
 
 @pytest.mark.parametrize(
@@ -312,6 +315,10 @@ def test_batches_that_are_refused():
         ({"beam_prune_logp": None}, "beam_prune_logp must be a number of at most 0, got None"),
         ({"hotwords": "abba"}, r"hotwords must be a list of words, got the string 'abba'"),
         ({"hotwords": ["a", 3]}, "hotwords must be strings, got 3"),
+        ({"hotwords": 3}, "hotwords must be a list, got 3; give the words in one"),
+        ({"hotwords": b"ab"}, "hotwords must be a list of words, got the bytes b'ab'; give a list"),
+        ({"token_min_logp": None}, "token_min_logp must be a number, got None; the default is -5"),
+        ({"token_min_logp": "-5"}, "token_min_logp must be a number, got '-5'; the default is -5"),
         ({"hotwords": ["a"], "hotword_weight": None}, "hotword_weight must be a finite number"),
         ({"hotwords": ["a"], "hotword_weight": math.inf}, "hotword_weight must be a finite number"),
         ({"lm_start_state": State()}, "lm_start_state must be None without a language model"),
@@ -379,6 +386,21 @@ def test_the_text_alone_is_that_of_the_best_beam(seed):
         best = decoder.decode_beams(logits, beam_width=width)[0][0]
         assert decoder.decode(logits, beam_width=width) == best
         assert decoder.decode_batch(None, [logits, logits], beam_width=width) == [best, best]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"labels": None}, "labels must be a list, got None; give one string a class"),
+        ({"unigrams": 3}, "unigrams must be a list, got 3; give the words in one"),
+        ({"unigrams": ["noon", 1]}, "unigrams must be strings, got 1; give words"),
+    ],
+)
+def test_what_decoders_are_not_built_of(labels, arpa, asked, message):
+    with pytest.raises(InvalidValueError, match=message):
+        build_ctcdecoder(**{"labels": labels, "kenlm_model_path": arpa, **asked})
+    with pytest.raises(InvalidValueError, match="alphabet must be an Alphabet, got list; make one"):
+        BeamSearchDecoderCTC(labels)
 
 
 def test_arguments_that_do_nothing_say_so():

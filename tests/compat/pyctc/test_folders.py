@@ -99,6 +99,15 @@ def test_nothing_is_written_over(saved, labels, arpa):
         build_ctcdecoder(labels, arpa).save_to_dir(str(saved))
 
 
+def test_what_is_no_folder(labels, tmp_path):
+    (tmp_path / "file").write_text("")
+    decoder = build_ctcdecoder(labels)
+    with pytest.raises(InvalidValueError, match=r"filepath must be a folder, got .*file': File ex"):
+        decoder.save_to_dir(str(tmp_path / "file"))
+    with pytest.raises(InvalidValueError, match="filepath must be a path, got NoneType; give that"):
+        decoder.save_to_dir(None)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
