@@ -60,7 +60,7 @@ class _CompileNotice(event.Listener):
             if type(dispatcher._cache).__name__ == "NullCache":
                 when = "each time: no cache folder can be written, see NUMBA_CACHE_DIR"
             print(
-                f"ctckit: compiling kernels for this machine (a few seconds, {when})",
+                f"ctckit: compiling kernels for this machine (seconds to a minute, {when})",
                 file=sys.stderr,
                 flush=True,
             )

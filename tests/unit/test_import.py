@@ -20,7 +20,7 @@ alphabet = ctckit.Alphabet("ab-", 2)
 batch = ctckit.MatrixBatch.from_logits(np.eye(3)[None] * 5, alphabet)
 print(ctckit.load_decoder("bestpath", alphabet).decode_batch(batch).texts())
 """
-NOTICE = "ctckit: compiling kernels for this machine (a few seconds, once; then cached)\n"
+NOTICE = "ctckit: compiling kernels for this machine (seconds to a minute, once; then cached)\n"
 
 
 def run(code, **environment):
