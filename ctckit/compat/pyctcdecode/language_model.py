@@ -25,6 +25,7 @@ from ctckit.compat.pyctcdecode.folders import read_fields, read_lines, save_mode
 from ctckit.compat.pyctcdecode.kenlm import Model, State
 from ctckit.compat.renaming import listed
 from ctckit.errors import InvalidValueError, warn_user
+from ctckit.language.corpus import SPACE
 from ctckit.language.ngrams import NGramModel
 
 
@@ -107,6 +108,11 @@ class LanguageModel(AbstractLanguageModel):
         self.score_boundary = score_boundary
         self.weights()
         self._source, self.ngrams = _read(kenlm_model)
+        if SPACE in self.ngrams:
+            raise InvalidValueError(
+                f"kenlm_model must be a model of words, got one with {SPACE!r}, of characters; "
+                "make one with ctckit lm train, without --characters"
+            )
         self.words = _known_words(self.ngrams, unigrams)
 
     def weights(self) -> tuple[float, float, float, bool]:

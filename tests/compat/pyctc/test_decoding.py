@@ -483,6 +483,13 @@ def test_weights_that_are_refused(labels, arpa, params, message):
         decoder.decode(np.zeros((2, len(labels))) - 1)
 
 
+def test_models_of_characters_are_refused(labels, tmp_path):
+    path = tmp_path / "characters.arpa"
+    NGramModel.train([["a", "<space>", "b"]], order=2).write_arpa(path)
+    with pytest.raises(InvalidValueError, match="kenlm_model must be a model of words, got one wi"):
+        build_ctcdecoder(labels, str(path))
+
+
 def test_language_models_of_all_kinds(labels, arpa, lines):
     class Kenlm:
         path = arpa.encode()
