@@ -56,7 +56,12 @@ NAV = {
     ],
 }
 """The pages by part, as in the side bar: patterns from docs/. A page in none is an error."""
-TITLES = {"/README": "README", "/plugins/template/README": "The template"}
+TITLES = {
+    "/README": "README",
+    "/docs/tutorial": "Tutorial",
+    "/docs/plugins": "What a decoder may and must do",
+    "/plugins/template/README": "The template",
+}
 """What the side bar calls a page, if not by its own title."""
 DOCS = Path(__file__).parent
 

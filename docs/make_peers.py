@@ -102,9 +102,7 @@ def section() -> str:
     peers = names_of(PEERS)
     absent = missing(peers)
     there = [name for name in peers if name not in absent]
-    out = ["| check | asks |", "|---|---|"]
-    out += [f"| `{name}` | {one.summary} |" for name, one in CHECKS.items()]
-    out += ["", "The peers:", "", *table(check(there))]
+    out = ["The peers:", "", *table(check(there))]
     out += ["", "ctckit's own:", "", *table(check(names_of(*OURS)))]
     left_out = ", ".join(f"`{name}` ({package})" for name, package in absent.items())
     ending = f" Not installed there, and left out: {left_out}." if left_out else ""
