@@ -93,8 +93,9 @@ def run_block(code, namespace):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with some images of the demo, current and importable."""
+    """A folder with the corpora and a folder of some images, current and importable."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
     demo, words = ROOT / "corpora" / "demo" / "images", tmp_path / "words"
     words.mkdir()
     with (demo / "labels.csv").open(encoding="utf-8", newline="") as file:
