@@ -59,7 +59,6 @@ NAV = {
 TITLES = {
     "/README": "README",
     "/docs/tutorial": "Tutorial",
-    "/docs/plugins": "What a decoder may and must do",
     "/plugins/template/README": "The template",
 }
 """What the side bar calls a page, if not by its own title."""

@@ -241,8 +241,8 @@ def best_texts(
 ) -> list[tuple[TokenIds, tuple[float, float, float, float]]]:
     """Return all texts of the language with their scores' parts, best first.
 
-    probs : of every text, as `ctckit.testing.oracles.text_probs` gives them. A text counts by the
-    best of its readings.
+    The probabilities are those of every text, as `ctckit.testing.oracles.text_probs` gives them. A
+    text counts by the best of its readings.
     """
     found = []
     for text, prob in probs.items():

@@ -63,9 +63,9 @@ class Backoff:
 class KneserNey:
     """Interpolated modified Kneser-Ney (Chen and Goodman, 1998), each probability by itself.
 
-    sentences : of words, ``<unk>`` among them for unknown ones; order : the longest n-grams;
-    min_count : of those of three words and more; fallback : discounts where counts of counts are
-    0 or give none above 0.
+    Sentences are of words, ``<unk>`` among them for unknown ones, and order is that of the longest
+    n-grams. `min_count` is of those of three words and more, `fallback` the discounts where counts
+    of counts are 0 or give none above 0.
     """
 
     def __init__(
