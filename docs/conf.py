@@ -158,8 +158,16 @@ def tell_parameters(
     lines[:] = told
 
 
+def hide_private(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str
+) -> tuple[str | None, str]:
+    """Leave out parameters that begin with an underscore."""
+    return signature and re.sub(r", _\w+: [^,()]+", "", signature), returns
+
+
 def setup(app: Any) -> None:
     """Connect them."""
     app.connect("source-read", add_nav)
     app.connect("source-read", add_shims)
     app.connect("autodoc-process-docstring", tell_parameters, priority=400)
+    app.connect("autodoc-process-signature", hide_private)
