@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import runpy
 import subprocess
@@ -247,7 +248,10 @@ try:
 except ctckit.MissingExtraError as error:
     print("missing", error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environ = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+    )
     if done.stdout.startswith("missing"):
         pytest.skip(done.stdout)
     assert done.stderr == ""
