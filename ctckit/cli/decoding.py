@@ -91,7 +91,8 @@ class DecoderCommand(click.Command):
 
 
 def _having(names: list[str]) -> str:
-    return " or ".join(f"--decoder {name}" for name in names)
+    several = f"{', '.join(names[:-1])} or " if names[1:] else ""
+    return f"--decoder {several}{names[-1]}"
 
 
 def decoder_option() -> click.Option:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from ctckit import Alphabet, MatrixBatch, registry, write_dump
 from ctckit.cli.check import check_decoder
 from ctckit.cli.group import cli
+from ctckit.errors import CtckitError
 
 TOKENS = ("", "a", "b", "c", " ", "'", "é")
 REFERENCES = ["ab", "", "c a", None, "bé", "cab", None, "a b", "b", "c'"]
@@ -269,3 +271,18 @@ def draw_word():
         cv2.imwrite(str(path), image)
 
     return draw
+
+
+@pytest.fixture
+def decoders_with():
+    """Return what names the installed decoders that have an option, "a, b or c"."""
+
+    def name_all(option):
+        names = []
+        for info in registry.list_decoders():
+            with suppress(CtckitError):
+                chosen = registry.decoder_class(info.name)
+                names += [info.name] if option in chosen.options else []
+        return f"{', '.join(names[:-1])} or {names[-1]}"
+
+    return name_all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctckit import load_decoder
+from ctckit import list_decoders, load_decoder
 
 
 def rows_of(text):
@@ -108,7 +108,8 @@ def test_help_lists_decoders_and_the_defaults_options(invoke):
     text = invoke("decode", "--help").stdout
     assert "Options of the decoder beamsearch (the default):" in text
     assert "[default: 25; 1 to" in text
-    listed = "beamsearch, bestpath, lexiconsearch, ngrambeamsearch, prefixsearch, template, tokenpa"
+    listed = ", ".join(sorted({info.name for info in list_decoders()}))
+    assert listed.startswith("beamsearch, bestpath, ")
     assert listed in " ".join(text.split())
     assert "ctckit decode --decoder NAME --help" in text
     assert "--corpus" not in text
@@ -159,17 +160,17 @@ WRONG = [
     (
         ["--decoder", "bestpath", "--beam-width", "5"],
         "option must be one of ctckit decode's, got '--beam-width'; it is an option of "
-        "--decoder beamsearch or --decoder ngrambeamsearch or --decoder wordbeamsearch",
+        "--decoder {beam_width}",
     ),
     (
         ["--corpus", "words.txt"],
         "option must be one of ctckit decode's, got '--corpus'; it is an option of "
-        "--decoder lexiconsearch or --decoder tokenpassing or --decoder wordbeamsearch",
+        "--decoder {corpus}",
     ),
     (
         ["--corpsu", "words.txt"],
         "option must be one of ctckit decode's, got '--corpsu'; did you mean '--corpus' of "
-        "--decoder lexiconsearch or --decoder tokenpassing or --decoder wordbeamsearch?",
+        "--decoder {corpus}?",
     ),
     (["--zzz"], "option must be one of ctckit decode's, got '--zzz'; see 'ctckit decode --help'"),
     (["--decoder"], "decoder must have a value, got nothing; write --decoder VALUE"),
@@ -206,8 +207,10 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("args", "message"), WRONG)
-def test_wrong_usage(invoke, plugins, dump, folder, args, message):
+def test_wrong_usage(invoke, plugins, dump, folder, decoders_with, args, message):
     result = invoke("decode", *args)
+    for option in ("beam_width", "corpus"):
+        message = message.replace(f"{{{option}}}", decoders_with(option))
     assert result.stderr.startswith(f"ctckit: error: {message}")
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""

@@ -65,7 +65,7 @@ def test_json(invoke, words, folder, random_model):
         assert 0 < one["probability"] < 1
 
 
-def test_the_decoder_and_its_options(invoke, words, folder):
+def test_the_decoder_and_its_options(invoke, words, folder, decoders_with):
     (folder / "corpus.txt").write_text("a")
     arguments = ["words/w2.png", "--model", "m.safetensors"]
     for options in (["bestpath"], ["wordbeamsearch", "--corpus", "corpus.txt"]):
@@ -75,7 +75,7 @@ def test_the_decoder_and_its_options(invoke, words, folder):
     assert result.exit_code == 2
     assert result.stderr == (
         "ctckit: error: option must be one of ctckit read's, got '--beam-width'; it is an option "
-        "of --decoder beamsearch or --decoder ngrambeamsearch or --decoder wordbeamsearch\n"
+        f"of --decoder {decoders_with('beam_width')}\n"
     )
     result = invoke("read", *arguments, "--decoder", "wordbeamsearch", "--corpus", "none.txt")
     assert result.exit_code == 1
