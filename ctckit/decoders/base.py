@@ -11,6 +11,7 @@ from typing import Any, ClassVar, final
 
 from ctckit.alphabet import Alphabet
 from ctckit.decoders.calling import search_chunk
+from ctckit.decoders.claims import check_claims
 from ctckit.decoders.options import Option, checked_options, declared_options
 from ctckit.errors import CtckitError, InvalidValueError, PluginError, described
 from ctckit.hypotheses import DecodedBatch, SearchResult
@@ -74,6 +75,7 @@ class Decoder(abc.ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.options = declared_options(cls)
+        check_claims(cls, cls.options)
 
     @final
     def __init__(self, alphabet: Alphabet, **options: Any) -> None:

@@ -62,7 +62,8 @@ def decoder(
 
     Raises
     ------
-    InvalidValueError : what is decorated is no such function, or a parameter no option
+    InvalidValueError : what is decorated is no such function, a parameter no option, or a keyword
+        has another form
 
     Examples
     --------
@@ -81,7 +82,7 @@ def decoder(
         "contract": contract,
         "scores_are_log_probs": scores_are_log_probs,
         "exhaustive": exhaustive,
-        "known_failings": dict(known_failings),
+        "known_failings": known_failings,
     }
     if function is not None:
         return _made_of(function, claims)

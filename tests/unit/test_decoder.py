@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import re
 import threading
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -334,12 +335,13 @@ def test_an_error_of_a_class_like_ours_is_the_plugins(batch, decode):
         decode(batch, answer)
 
 
-def test_what_is_no_exception_is_a_failure_too(batch, decode):
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_what_is_no_exception_is_a_failure_too(batch, decode, kind):
     """As the panics of Rust."""
 
     class Panic(BaseException):
         def __str__(self):
-            raise ValueError
+            raise kind
 
     def answer(batch, n_best):
         raise Panic
@@ -479,6 +481,83 @@ def test_repr(alphabet):
         r"Named\(Alphabet\(4 tokens, blank=3, \w+\), beam_width=7\)",
         repr(Named(alphabet, beam_width=7)),
     )
+
+
+CLAIMS = [
+    (
+        {"score_parts": "matrix"},
+        "Claims.score_parts must be a tuple of names, got 'matrix'; write ('matrix',)",
+    ),
+    (
+        {"score_parts": (1,)},
+        "Claims.score_parts must be a tuple of names, got (1,); write a tuple of strings",
+    ),
+    (
+        {"at_least_one": "beam_width"},
+        "Claims.at_least_one must be a tuple of options' names, got 'beam_width'; "
+        "write ('beam_width',)",
+    ),
+    (
+        {"at_least_one": ("beam_with",)},
+        "Claims.at_least_one must name options of the class, got 'beam_with'; did you mean "
+        "'beam_width'? options: beam_width",
+    ),
+    (
+        {"exhaustive": ["beam_width"]},
+        "Claims.exhaustive must be a mapping of options, or None, got ['beam_width']; write {} if "
+        "no option is needed",
+    ),
+    (
+        {"exhaustive": {"width": 9}},
+        "Claims.exhaustive must name options of the class, got 'width'; did you mean "
+        "'beam_width'? options: beam_width",
+    ),
+    (
+        {"known_failings": None},
+        "Claims.known_failings must be a mapping of checks' names to reasons, got None; "
+        'write {"check": "why it fails"}',
+    ),
+    (
+        {"known_failings": {"quiet": True}},
+        "Claims.known_failings must be a mapping of checks' names to reasons, got "
+        '{\'quiet\': True}; write {"check": "why it fails"}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("attributes", "message"), CLAIMS)
+def test_what_a_class_says_of_itself_is_checked(attributes, message):
+    with pytest.raises(InvalidValueError) as caught:
+        type("Claims", (Named,), attributes)
+    assert str(caught.value) == message
+
+
+def test_what_a_class_may_say_of_itself():
+    class Claims(Named):
+        """All that there is."""
+
+        score_parts = ("matrix", "lm")
+        at_least_one = ("beam_width",)
+        exhaustive = MappingProxyType({"beam_width": 9})
+
+        @property
+        def known_failings(self):
+            return {"quiet": f"it tells the width, {self.beam_width}"}
+
+    class Heir(Claims):
+        """As much."""
+
+        exhaustive = None
+
+    assert Heir.at_least_one == ("beam_width",)
+
+
+def test_what_a_function_says_of_itself_is_checked():
+    with pytest.raises(InvalidValueError, match=r"^read\.known_failings must be a mapping of"):
+
+        @decoder(known_failings=["quiet"])
+        def read(log_probs, alphabet):
+            return ""
 
 
 def test_search_must_be_there(alphabet):
