@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points, version
-from inspect import isfunction
+from inspect import isabstract, isfunction
 from typing import Any
 
 from ctckit.alphabet import Alphabet
@@ -14,6 +15,7 @@ from ctckit.descriptions import first_line
 from ctckit.errors import (
     CtckitError,
     CtckitWarning,
+    InvalidValueError,
     NotFoundError,
     PluginError,
     described,
@@ -108,6 +110,11 @@ def load_decoder(name: str, alphabet: Alphabet, **options: Any) -> Decoder:
             f"decoder {label} must start, got {described(error)}; check its options, or tell its "
             "author"
         ) from error
+    if not hasattr(decoder, "given_options"):
+        raise PluginError(
+            f"decoder {label} must be set up by ctckit.Decoder, got an __init__ of its own that "
+            "leaves that out; tell its author to write prepare instead"
+        )
     decoder.label = label
     return decoder
 
@@ -116,7 +123,10 @@ def _entry_points() -> list[EntryPoint]:
     try:
         points = list(entry_points(group=GROUP))
     except Exception:  # some distribution's list is malformed: leave that one out
-        points = [point for one in distributions() for point in _entry_points_of(one)]
+        found: dict[str, Distribution] = {}
+        for one in distributions():  # the first of a name is the one that is imported
+            found.setdefault(re.sub(r"[-_.]+", "-", str(one.name)).lower(), one)
+        points = [point for one in found.values() for point in _entry_points_of(one)]
     return sorted(points, key=lambda point: (point.name, _info(point).owner))
 
 
@@ -160,9 +170,11 @@ def _load(point: EntryPoint) -> type[Decoder]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too, and what Rust's panics are
+        advice = "reinstall or uninstall that distribution"
+        if isinstance(error, InvalidValueError):  # what is declared there is wrong
+            advice = "tell its author"
         raise PluginError(
-            f"{where} must be importable, got {described(error)}; "
-            "reinstall or uninstall that distribution"
+            f"{where} must be importable, got {described(error)}; {advice}"
         ) from error
     if not (isinstance(loaded, type) and issubclass(loaded, Decoder)):
         raise PluginError(
@@ -170,6 +182,12 @@ def _load(point: EntryPoint) -> type[Decoder]:
             f"{point.value!r}; {_advice_on(loaded)}"
         )
     _check_contract(where, loaded.contract, _info(point).distribution)
+    if isabstract(loaded):
+        lacking = ", ".join(sorted(loaded.__abstractmethods__))
+        raise PluginError(
+            f"{where} must implement {lacking}, got the abstract class {point.value!r}; tell its "
+            "author"
+        )
     return loaded
 
 

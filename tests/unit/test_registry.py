@@ -216,6 +216,22 @@ def test_a_malformed_list_of_entry_points_hurts_only_its_distribution(install, t
     assert "mangled" not in names
 
 
+def test_beside_a_malformed_list_a_distribution_counts_once(install, tmp_path, monkeypatch):
+    """Where it is found twice, as one that shadows another."""
+    install("mangled", {"mangled": "Echo"}, GOOD)
+    (tmp_path / "mangled-1.2.0.dist-info" / "entry_points.txt").write_text("bad bad bad\n")
+    for version in ("2.0", "1.0"):
+        info = tmp_path / version / f"double_one-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: double-one\nVersion: {version}\n"
+        )
+        (info / "entry_points.txt").write_text("[ctckit.decoders]\ndouble = x:Y\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "2.0"), str(tmp_path / "1.0"), *sys.path])
+    owners = [info.owner for info in list_decoders() if info.name == "double"]
+    assert owners == ["double-one 2.0"]
+
+
 def test_errors_in_options_say_the_installed_name():
     with pytest.raises(NotFoundError, match=r"the decoder beamsearch's, got 'beamwidth'"):
         load_decoder("beamsearch", ALPHABET, beamwidth=3)
@@ -315,6 +331,38 @@ def test_a_decoder_that_does_not_start(install, error):
         "check its options, or tell its author",
     ):
         load_decoder("alien", ALPHABET)
+
+
+def test_a_decoder_without_search(install):
+    install("ctckit-fake", {"idle": "Idle"}, "import ctckit\nclass Idle(ctckit.Decoder): ...\n")
+    with pytest.raises(
+        PluginError,
+        match=r"decoder 'idle' of ctckit-fake 1\.2\.0 must implement search, got the abstract "
+        "class 'ctckit_fake:Idle'; tell its author",
+    ):
+        decoder_class("idle")
+
+
+def test_a_decoder_with_an_init_of_its_own(install):
+    code = f"{GOOD}\n    def __init__(self, alphabet, **options):\n        pass\n"
+    install("ctckit-fake", {"alien": "Alien"}, code)
+    with pytest.raises(
+        PluginError,
+        match=r"decoder 'alien' of ctckit-fake 1\.2\.0 must be set up by ctckit\.Decoder, got an "
+        r"__init__ of its own that leaves that out; tell its author to write prepare instead",
+    ):
+        load_decoder("alien", ALPHABET)
+
+
+def test_a_decoder_whose_declarations_are_wrong(install):
+    code = f"{GOOD}\n    known_failings = ['quiet']\n"
+    install("ctckit-fake", {"alien": "Alien"}, code)
+    with pytest.raises(
+        PluginError,
+        match=r"decoder 'alien' of ctckit-fake 1\.2\.0 must be importable, got InvalidValueError: "
+        r"Alien\.known_failings must be a mapping of .*; tell its author$",
+    ):
+        decoder_class("alien")
 
 
 @pytest.mark.parametrize("error", ["KeyboardInterrupt()", "CtckitWarning('hm')", "OurError('x')"])
