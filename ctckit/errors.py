@@ -62,6 +62,8 @@ def described(error: BaseException) -> str:
     """Return the error's type and message, which may be empty or fail."""
     try:
         message = str(error)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         message = ""
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -14,7 +14,7 @@ import numpy as np
 from ctckit.alphabet import Alphabet
 from ctckit.bench.specs import DecoderSpec, parse_spec
 from ctckit.decoders.base import Decoder
-from ctckit.errors import CtckitError, InvalidValueError, MissingExtraError, PluginError
+from ctckit.errors import CtckitError, InvalidValueError, MissingExtraError, PluginError, described
 from ctckit.matrices import MatrixBatch
 from ctckit.registry import decoder_class
 from ctckit.testing.examples import CHARACTERS, example_options, needed_options
@@ -72,7 +72,7 @@ def check_decoder(text: str) -> CheckedDecoder:
         return CheckedDecoder(text, "failed", str(error), known)
     except (Exception, SystemExit) as error:
         name = text.partition(":")[0]
-        reason = f"decoder {name!r} must run, got {type(error).__name__}: {error}; tell its author"
+        reason = f"decoder {name!r} must run, got {described(error)}; tell its author"
         return CheckedDecoder(text, "failed", reason, known)
     return CheckedDecoder(text, "ok", known=known)
 

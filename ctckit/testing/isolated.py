@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ctckit.errors import CtckitError, MissingExtraError
+from ctckit.errors import CtckitError, MissingExtraError, described
 from ctckit.registry import load_decoder
 from ctckit.testing.checks import CHECKS, CheckResult, Subject, check_names, judged, run_check
 from ctckit.testing.talking import Talker
@@ -97,9 +97,7 @@ def work() -> None:
             tell(known=dict(subject.known_failings))
         except (Exception, SystemExit) as error:
             missing = isinstance(error, MissingExtraError)
-            told = (
-                str(error) if isinstance(error, CtckitError) else f"{type(error).__name__}: {error}"
-            )
+            told = str(error) if isinstance(error, CtckitError) else described(error)
             tell(result="skipped" if missing else "failed", reason=told)
             return
         for check in names:

@@ -6,7 +6,13 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ctckit.errors import CtckitWarning, InvalidValueError, MissingExtraError, did_you_mean
+from ctckit.errors import (
+    CtckitWarning,
+    InvalidValueError,
+    MissingExtraError,
+    described,
+    did_you_mean,
+)
 from ctckit.testing.checks import invariance, options, processes, results
 from ctckit.testing.checks.registered import Check
 from ctckit.testing.subject import CheckFailed, Make, NotApplicable, Oracle, Subject
@@ -108,7 +114,7 @@ def _told(error: BaseException) -> str:
     from hypothesis.errors import Flaky
 
     if not isinstance(error, Flaky):
-        return f"{type(error).__name__}: {error}"
+        return described(error)
     several = getattr(error, "exceptions", ())
     first = f": {several[0]}" if several else ""
     return f"it does not always do the same{first}"
