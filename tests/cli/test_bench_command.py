@@ -9,6 +9,8 @@ import unicodedata
 import editdistance
 import pytest
 
+from ctckit.registry import decoder_class
+
 HEADER = ["decoder", "CER", "WER", "exact lines", "lines/s"]
 NO_LANGUAGE = (
     "lexicon or lm or item_lexicons or hot_phrases must be given, got nothing; "
@@ -176,6 +178,18 @@ def test_bad_plugins_are_listed_and_the_others_are_scored(
             "wordbeamsearch",
         )
     }
+
+
+def test_a_decoder_that_fails_before_the_first_line(invoke, dump, monkeypatch):
+    """The message does not name a line as if it were one of the dump's."""
+
+    def search(self, batch, n_best):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(decoder_class("bestpath"), "search", search)
+    result = invoke("bench", "--decoder", "bestpath")
+    assert result.exit_code == 1
+    assert "failed on matrix 'two even frames' (line 1 of 1): RuntimeError" in result.stdout
 
 
 def test_references_from_a_file_replace_the_dumps(invoke, dump, folder):
