@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+import shlex
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -46,7 +47,8 @@ def new(name: str, as_class: bool, output: Path | None) -> None:
     folder = output or Path(f"ctckit-{name}")
     for path in write_package(folder, package_files(name, as_class=as_class)):
         click.echo(path)
-    say(f"next: pip install --editable '{folder}[test]', then ctckit decoders check {name}")
+    target = shlex.quote(f"{folder}[test]")
+    say(f"next: pip install --editable {target}, then ctckit decoders check {name}")
 
 
 def package_files(name: str, *, as_class: bool = False) -> dict[str, str]:

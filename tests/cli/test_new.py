@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import shlex
 import sys
 import tomllib
 from pathlib import Path
@@ -52,6 +53,13 @@ def test_it_writes_a_package_and_prints_its_files(invoke, folder, level):
         "sure\n"
     )
     assert not any("$" in text for text in package_files("sure", as_class=bool(level)).values())
+
+
+def test_what_to_type_next_is_quoted_for_the_shell(invoke, folder):
+    result = invoke("decoders", "new", "sure", "--output", "it's here")
+    assert result.exit_code == 0
+    command = result.stderr.removeprefix("ctckit: next: ").partition(", then ")[0]
+    assert shlex.split(command) == ["pip", "install", "--editable", "it's here[test]"]
 
 
 @LEVELS
