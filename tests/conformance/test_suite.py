@@ -156,7 +156,7 @@ def test_another_process_finds_the_same(install):
             f"{EMPTY}    def prepare(self): 1 / 0\n",
             "decoder 'never' of never 1.0 must start, got Zero",
         ),
-        (f"{EMPTY}    known_failings = 3\n", "TypeError: 'int' object is not iterable"),
+        (f"{EMPTY}    known_failings = 3\n", "Faulty.known_failings must be a mapping of checks'"),
         (
             f"{EMPTY}    known_failings = {{'quite': ''}}\n",
             "known_failings must be of checks, got 'quite'; did you mean 'quiet'? checks: valid, ",

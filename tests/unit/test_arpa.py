@@ -284,8 +284,8 @@ def test_a_character_in_two_words(load):
         (WHOLE.encode("utf-16"), "got UTF-16 in '.*'; convert it, for example with iconv"),
         (b"mmap lm http://kheafield.com/code format version 5\n", "got KenLM's binary format in"),
         (gzip.compress(b"", mtime=0), "got an empty file in"),
-        (gzip.compress(WHOLE.encode(), mtime=0)[:-9], "must be a whole gzip file, got '.*x.arpa', which is "
-         "damaged or cut off; get it again"),
+        (gzip.compress(WHOLE.encode(), mtime=0)[:-9], "must be a whole gzip file, got '.*x.arpa', "
+         "which is damaged or cut off; get it again"),
         (gzip.compress(WHOLE.encode(), mtime=0)[:5], "must be a whole gzip file"),
         (gzip.compress(WHOLE.encode(), mtime=0)[:-9] + bytes(9), "must be a whole gzip file"),
         (b"\x1f\x8b\x08" + b"x" * 50, "must be a whole gzip file"),

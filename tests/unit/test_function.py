@@ -138,7 +138,7 @@ def test_claims():
         exhaustive={"most": 9},
         known_failings={"quiet": "x"},
     )
-    def claims(log_probs, alphabet):
+    def claims(log_probs, alphabet, *, most: int = 1):
         return ""
 
     assert issubclass(claims, Decoder)
