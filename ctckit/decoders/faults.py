@@ -85,14 +85,14 @@ def _fault_of_counts(result: SearchResult, batch: MatrixBatch, n_best: int) -> F
     hypotheses = len(result.token_offsets) - 1
     if result.hypothesis_offsets[0] != 0 or result.hypothesis_offsets[-1] != hypotheses:
         return Fault(f"hypothesis_offsets that do not span the {hypotheses} hypotheses")
-    counts = np.diff(result.hypothesis_offsets)
+    counts = result.hypothesis_offsets[1:] - result.hypothesis_offsets[:-1]
     wrong = np.flatnonzero((counts < 1) | (counts > n_best))
     if len(wrong):
         line = int(wrong[0])
         return Fault(f"{counts[line]} hypotheses", line, f"where 1 to {n_best} were asked")
     if result.token_offsets[0] != 0 or result.token_offsets[-1] != len(result.token_ids):
         return Fault(f"token_offsets that do not span the {len(result.token_ids)} token ids")
-    falls = np.flatnonzero(np.diff(result.token_offsets) < 0)
+    falls = np.flatnonzero(result.token_offsets[1:] < result.token_offsets[:-1])
     return Fault("token_offsets that fall", _line_of(result, falls[0])) if len(falls) else None
 
 
@@ -158,7 +158,9 @@ def _fault_of_parts(result: SearchResult, names: tuple[str, ...]) -> Fault | Non
         if part.shape != (hypotheses,):
             return Fault(f"a part of the scores, {name!r}, of shape {part.shape} for {hypotheses}")
         total += part
-    close = np.isclose(total, result.scores, rtol=1e-9, atol=1e-6)
+    with np.errstate(invalid="ignore"):  # -inf both
+        near = np.abs(total - result.scores) < 1e-6 + 1e-9 * np.abs(result.scores)
+    close = near | (total == result.scores)
     if close.all():
         return None
     wrong = int(np.argmin(close))
@@ -168,7 +170,7 @@ def _fault_of_parts(result: SearchResult, names: tuple[str, ...]) -> Fault | Non
 
 def _fault_of_repetition(result: SearchResult, batch: MatrixBatch) -> Fault | None:
     """Look for a text that a matrix has twice, first among those of one length and hash."""
-    lengths: npt.NDArray[Any] = np.diff(result.token_offsets)
+    lengths: npt.NDArray[Any] = result.token_offsets[1:] - result.token_offsets[:-1]
     if len(lengths) == len(batch):
         return None
     position = np.arange(len(result.token_ids)) - np.repeat(result.token_offsets[:-1], lengths)
@@ -180,6 +182,10 @@ def _fault_of_repetition(result: SearchResult, batch: MatrixBatch) -> Fault | No
         np.cumsum(mixed ^ (mixed >> np.uint64(29)), out=sums[1:])
         hashes = sums[result.token_offsets[1:]] - sums[result.token_offsets[:-1]]
     lines = np.repeat(np.arange(len(batch)), np.diff(result.hypothesis_offsets))
+    with np.errstate(over="ignore"):
+        keys = np.sort(hashes + lines.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93))
+    if not (keys[1:] == keys[:-1]).any():  # as nearly always
+        return None
     order = np.lexsort((hashes, lengths, lines))
     same = np.flatnonzero(
         (np.diff(lines[order]) == 0)
