@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points, version
 from inspect import isabstract, isfunction
@@ -23,6 +24,7 @@ from ctckit.errors import (
 )
 
 GROUP = "ctckit.decoders"
+_FIELDS = ("Name", "Version", "Summary")
 SUPPORTED_CONTRACTS = frozenset({CONTRACT_VERSION})
 """Versions of the contract whose decoders this ctckit runs."""
 
@@ -127,7 +129,12 @@ def _entry_points() -> list[EntryPoint]:
         for one in distributions():  # the first of a name is the one that is imported
             found.setdefault(re.sub(r"[-_.]+", "-", str(one.name)).lower(), one)
         points = [point for one in found.values() for point in _entry_points_of(one)]
-    return sorted(points, key=lambda point: (point.name, _info(point).owner))
+    names = Counter(point.name for point in points)
+    # Reading a distribution's metadata takes half a millisecond, so only twins are compared by it.
+    return sorted(
+        points,
+        key=lambda point: (point.name, _info(point).owner if names[point.name] > 1 else ""),
+    )
 
 
 def _entry_points_of(distribution: Distribution) -> list[EntryPoint]:
@@ -140,10 +147,10 @@ def _entry_points_of(distribution: Distribution) -> list[EntryPoint]:
 def _info(point: EntryPoint) -> DecoderInfo:
     if point.dist is None:
         return DecoderInfo(point.name, "unknown", "", "", point.value)
-    metadata = point.dist.metadata
-    summary = metadata["Summary"] if "Summary" in metadata else ""  # noqa: SIM401 - it has no get
-    distribution = point.dist.name or "unknown"
-    return DecoderInfo(point.name, distribution, point.dist.version or "", summary, point.value)
+    metadata = point.dist.metadata  # read anew each time
+    known = {field: metadata[field] or "" for field in _FIELDS if field in metadata}
+    name, version, summary = (known.get(field, "") for field in _FIELDS)
+    return DecoderInfo(point.name, name or "unknown", version, summary, point.value)
 
 
 def _find(name: str) -> EntryPoint:
