@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +35,14 @@ def array_of(name: str, value: Any) -> npt.NDArray[Any]:
             f"{name} must be a rectangular array with values, got {type(value).__name__}; "
             "pad lines to one length, and call outside of traced functions"
         ) from None
+
+
+def like(values: Any, found: npt.NDArray[Any]) -> Any:
+    """Return an array, as a tensor of PyTorch if `values` are one; PyTorch is never imported."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(values, torch.Tensor):
+        return found
+    return torch.from_numpy(found)
 
 
 def shaped_array(name: str, value: Any, axes: str) -> npt.NDArray[Any]:
@@ -96,18 +103,6 @@ def checked_count(name: str, value: Any, meaning: str) -> int:
             f"{name} must be an integer of at least 1, got {value!r}; it is {meaning}"
         )
     return number
-
-
-@contextmanager
-def said_as(words: Mapping[str, str]) -> Iterator[None]:
-    """Say errors of ctckit's own calls in the words of a shim: its arguments, and what to do."""
-    try:
-        yield
-    except InvalidValueError as error:
-        message = str(error)
-        for ours, theirs in words.items():
-            message = message.replace(ours, theirs)
-        raise type(error)(message) from None
 
 
 @lru_cache(maxsize=64)

@@ -34,7 +34,6 @@ What differs, on purpose:
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,12 +47,12 @@ from ctckit.compat.arrays import (
     by_log_prob,
     checked_count,
     checked_lengths,
+    like,
     numbered_classes,
     peak_frames,
-    said_as,
     shaped_array,
 )
-from ctckit.compat.renaming import as_number, listed, path_of
+from ctckit.compat.renaming import as_number, listed, path_of, said_as
 from ctckit.decoders.beam import BeamDecoder
 from ctckit.errors import InvalidValueError, warn_user
 from ctckit.matrices import MatrixBatch
@@ -157,8 +156,8 @@ class _BeamDecoder:
         with said_as(WORDS):
             return make(array, self._decoder.alphabet, lengths), frames
 
-    def _results(self, batch: MatrixBatch, longest: int, like: Any) -> tuple[Any, ...]:
-        """Return results, scores, timesteps and lengths, tensors if `like` is one.
+    def _results(self, batch: MatrixBatch, longest: int, given: Any) -> tuple[Any, ...]:
+        """Return results, scores, timesteps and lengths, tensors if `given` is one.
 
         longest : frames that there is room for
         """
@@ -182,10 +181,7 @@ class _BeamDecoder:
             results[owner, rank, : stop - start] = found.token_ids[start:stop]
             timesteps[owner, rank, : stop - start] = peaks[start:stop]
         columns = results, scores, timesteps, lengths
-        torch = sys.modules.get("torch")
-        if torch is not None and isinstance(like, torch.Tensor):
-            return tuple(torch.from_numpy(column) for column in columns)
-        return columns
+        return tuple(like(given, column) for column in columns)
 
 
 class CTCBeamDecoder(_BeamDecoder):

@@ -32,8 +32,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctckit.compat.arrays import beam_search as beam_search_of_classes
-from ctckit.compat.arrays import checked_count, numbered_classes, said_as, shaped_array
-from ctckit.compat.renaming import as_number, finite
+from ctckit.compat.arrays import checked_count, numbered_classes, shaped_array
+from ctckit.compat.renaming import as_number, finite, said_as
 from ctckit.errors import CtckitError, InvalidValueError
 from ctckit.intake import ROW_SUM_TOLERANCE
 from ctckit.matrices import MatrixBatch

@@ -32,9 +32,9 @@ from ctckit.compat.arrays import (
     array_of,
     checked_lengths,
     numbered_classes,
-    said_as,
     shaped_array,
 )
+from ctckit.compat.renaming import said_as
 from ctckit.compat.tensorflow import SparseTensor, beam_paths, ctc_greedy_decoder
 from ctckit.errors import InvalidValueError
 from ctckit.matrices import MatrixBatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,18 @@ from typing import Any
 
 from ctckit.errors import CtckitError, InvalidValueError
 from ctckit.registry import decoder_class
+
+
+@contextmanager
+def said_as(words: Mapping[str, str]) -> Iterator[None]:
+    """Say errors of ctckit's own calls in the words of a shim: its arguments, and what to do."""
+    try:
+        yield
+    except InvalidValueError as error:
+        message = str(error)
+        for ours, theirs in words.items():
+            message = message.replace(ours, theirs)
+        raise type(error)(message) from None
 
 
 @contextmanager

@@ -47,10 +47,10 @@ from ctckit.compat.arrays import (
     checked_count,
     checked_lengths,
     numbered_classes,
-    said_as,
     shaped_array,
     warn_of_probabilities,
 )
+from ctckit.compat.renaming import said_as
 from ctckit.errors import InvalidValueError
 from ctckit.intake import to_rows
 from ctckit.matrices import MatrixBatch

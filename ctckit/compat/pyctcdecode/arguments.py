@@ -14,7 +14,7 @@ from ctckit.compat.pyctcdecode.constants import (
 )
 from ctckit.compat.pyctcdecode.kenlm import State
 from ctckit.compat.pyctcdecode.language_model import AbstractLanguageModel, LanguageModel
-from ctckit.compat.renaming import as_number
+from ctckit.compat.renaming import as_number, finite
 from ctckit.errors import InvalidValueError, warn_user
 
 
@@ -75,10 +75,7 @@ def checked_width(beam_width: Any) -> int:
 
 def checked_prune(beam_prune_logp: Any) -> float:
     """Return how far below the best one a beam may be."""
-    try:
-        number = float(beam_prune_logp)
-    except (TypeError, ValueError):
-        number = 1.0
+    number = as_number(beam_prune_logp)
     if not number <= 0.0:
         raise InvalidValueError(
             f"beam_prune_logp must be a number of at most 0, got {beam_prune_logp!r}; the default "
@@ -89,13 +86,4 @@ def checked_prune(beam_prune_logp: Any) -> float:
 
 def checked_weight(hotword_weight: Any) -> float:
     """Return what a hot word adds."""
-    try:
-        number = float(hotword_weight)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not abs(number) < math.inf:
-        raise InvalidValueError(
-            f"hotword_weight must be a finite number, got {hotword_weight!r}; the default is "
-            f"{DEFAULT_HOTWORD_WEIGHT:g}"
-        )
-    return number
+    return finite("hotword_weight", hotword_weight, f"the default is {DEFAULT_HOTWORD_WEIGHT:g}")

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ctckit.compat.arrays import array_of, checked_count, said_as
-from ctckit.compat.renaming import checked_as, finite, path_of
-from ctckit.compat.torchaudio.emissions import Array, checked_emissions, like
+from ctckit.compat.arrays import array_of, checked_count, like
+from ctckit.compat.renaming import checked_as, finite, path_of, said_as
+from ctckit.compat.torchaudio.emissions import Array, checked_emissions
 from ctckit.compat.torchaudio.searches import Search, search_tokens, search_words
 from ctckit.compat.torchaudio.silences import between_silences, longest_possible
 from ctckit.compat.torchaudio.spellings import Tokens

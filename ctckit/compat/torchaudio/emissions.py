@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,6 @@ from ctckit.errors import AlphabetMismatchError, InvalidValueError
 from ctckit.matrices import MatrixBatch
 
 Array = npt.NDArray[Any]
-
-
-def is_tensor(values: Any) -> bool:
-    """Return whether that is one of torch's; if torch is not loaded, nothing is."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(values, torch.Tensor)
-
-
-def like(values: Any, found: Array) -> Any:
-    """Return an array, as a tensor if `values` are one."""
-    return sys.modules["torch"].from_numpy(found) if is_tensor(values) else found
 
 
 def checked_emissions(emissions: Any, dimensions: str, classes: int) -> Array:
