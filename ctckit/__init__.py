@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ctckit.alphabet import Alphabet
     from ctckit.decoders.base import CONTRACT_VERSION, Decoder
     from ctckit.decoders.beam import BeamDecoder
+    from ctckit.decoders.claims import Sometimes
     from ctckit.decoders.function import decoder
     from ctckit.decoders.options import REQUIRED, option
     from ctckit.dumps import open_dump, write_dump
@@ -55,6 +56,7 @@ __all__ = [
     "NotFoundError",
     "PluginError",
     "SearchResult",
+    "Sometimes",
     "__version__",
     "decoder",
     "list_decoders",
@@ -70,6 +72,7 @@ _HOMES = {
     "CONTRACT_VERSION": "ctckit.decoders.base",
     "Decoder": "ctckit.decoders.base",
     "BeamDecoder": "ctckit.decoders.beam",
+    "Sometimes": "ctckit.decoders.claims",
     "decoder": "ctckit.decoders.function",
     "REQUIRED": "ctckit.decoders.options",
     "option": "ctckit.decoders.options",

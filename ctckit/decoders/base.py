@@ -70,7 +70,8 @@ class Decoder(abc.ABC):
     all their alignments summed. None: the decoder does not claim that."""
     known_failings: Mapping[str, str] = MappingProxyType({})
     """Checks of `ctckit.testing` that the decoder is known to fail, and why, in one clause each.
-    `prepare` may set it, where it depends on the options."""
+    `ctckit.Sometimes` where it passes in other runs. `prepare` may set it, where it depends on the
+    options."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

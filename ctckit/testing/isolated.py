@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ctckit.decoders.claims import Sometimes
 from ctckit.errors import CtckitError, MissingExtraError, described
 from ctckit.registry import load_decoder
 from ctckit.testing.checks import CHECKS, CheckResult, Subject, check_names, judged, run_check
@@ -54,7 +55,7 @@ def check_installed(
             if "known" not in told:
                 yield CheckResult(LOAD, told["result"], told["reason"])
                 return
-            known = told["known"]
+            known = told["known"] | {check: Sometimes(why) for check, why in told["may"].items()}
             while left:
                 told = _next(worker, time_limit)
                 check = left.pop(0)
@@ -93,8 +94,10 @@ def work() -> None:
 
         try:
             subject = Subject(lambda alphabet: load_decoder(name, alphabet, **options))
-            check_names(subject.known_failings)
-            tell(known=dict(subject.known_failings))
+            known = dict(subject.known_failings)
+            check_names(known)
+            may = {check: why for check, why in known.items() if isinstance(why, Sometimes)}
+            tell(known=known, may=may)
         except (Exception, SystemExit) as error:
             missing = isinstance(error, MissingExtraError)
             told = str(error) if isinstance(error, CtckitError) else described(error)

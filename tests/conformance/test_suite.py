@@ -8,7 +8,15 @@ import sys
 
 import pytest
 
-from ctckit import Alphabet, Decoder, InvalidValueError, MatrixBatch, SearchResult, load_decoder
+from ctckit import (
+    Alphabet,
+    Decoder,
+    InvalidValueError,
+    MatrixBatch,
+    SearchResult,
+    Sometimes,
+    load_decoder,
+)
 from ctckit.testing.checks import CHECKS, CheckFailed, Subject, run_check, run_checks
 from ctckit.testing.conformance import factory
 from ctckit.testing.isolated import check_installed
@@ -148,6 +156,14 @@ def test_another_process_finds_the_same(install):
     assert sum(one.result == "failed" for one in here) > 2
 
 
+def test_what_may_fail_is_known_from_elsewhere(install):
+    declared = "{'no-frames': ctckit.Sometimes('who knows'), 'valid': 'no'}"
+    code = f"import ctckit\n{EMPTY}    known_failings = {declared}\n"
+    may, must = check_installed(install("chancy", code), {}, ("no-frames", "valid"))
+    assert (may.result, may.reason) == ("known", "who knows")
+    assert (must.result, must.reason[:32]) == ("failed", "declared as a known failing (no)")
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -238,6 +254,17 @@ def test_known_failings():
         "declared as a known failing (why not), but passes: take it out",
     )
     assert run("valid", Declared) == ("ok", "")
+
+
+def test_what_fails_in_some_runs_only():
+    class Chance(Empty):
+        known_failings = {  # noqa: RUF012
+            "certain-path": Sometimes("reads nothing"),
+            "no-frames": Sometimes("who knows"),
+        }
+
+    assert run("certain-path", Chance) == ("known", "reads nothing")
+    assert run("no-frames", Chance) == ("known", "who knows")
 
 
 def test_a_check_that_does_not_apply_may_be_declared():

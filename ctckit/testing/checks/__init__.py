@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ctckit.decoders.claims import Sometimes
 from ctckit.errors import (
     CtckitWarning,
     InvalidValueError,
@@ -43,7 +44,8 @@ class CheckResult:
     Attributes
     ----------
     check : its name
-    result : ok, failed, known (it fails, and the decoder declares so) or skipped
+    result : ok, failed, known (it fails, and the decoder declares so;
+        or it may fail) or skipped
     reason : why it is not ok; else empty
     error : what was raised, where it failed
     """
@@ -69,7 +71,7 @@ def judged(found: CheckResult, known_failings: Mapping[str, str]) -> CheckResult
     reason = known_failings.get(found.check)
     if reason is None or found.result == "skipped":
         return found
-    if found.result == "failed":
+    if found.result == "failed" or isinstance(reason, Sometimes):
         return replace(found, result="known", reason=reason)
     unexpected = f"declared as a known failing ({reason}), but passes: take it out"
     return replace(found, result="failed", reason=unexpected)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ctckit import InvalidValueError, option
+from ctckit import InvalidValueError, Sometimes, option
 from ctckit.language import SPACE, read_corpus
 from ctckit_peers.peer import Float32Array, Found, Matrices, Peer
 
@@ -19,7 +19,7 @@ UNENDED, IMPOSSIBLE = -1e4, -2e4
 all else but the separator; not so low that they swallow other scores."""
 UNKNOWN = "<unk>"
 Inputs = tuple[Any, list[Float32Array]]
-TIES = "ties are broken by addresses in memory"
+TIES = Sometimes("ties are broken by addresses in memory")
 START = "a separator in the first frame is taken as the continuation of one before it"
 
 
