@@ -72,7 +72,7 @@ def judged(found: CheckResult, known_failings: Mapping[str, str]) -> CheckResult
     if reason is None or found.result == "skipped":
         return found
     if found.result == "failed" or isinstance(reason, Sometimes):
-        return replace(found, result="known", reason=reason)
+        return replace(found, result="known", reason=str(reason))
     unexpected = f"declared as a known failing ({reason}), but passes: take it out"
     return replace(found, result="failed", reason=unexpected)
 
