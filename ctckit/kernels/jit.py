@@ -25,7 +25,6 @@ F64 = types.float64
 I32 = types.int32
 I64 = types.int64
 BOOL = types.boolean
-F32_1D = types.Array(F32, 1, "C", readonly=True)
 F32_2D = types.Array(F32, 2, "C", readonly=True)
 F32_1D = types.Array(F32, 1, "C", readonly=True)
 F64_1D = types.Array(F64, 1, "C", readonly=True)

@@ -154,3 +154,40 @@ def test_a_text_behind_a_wall_of_unlikely_frames():
     for text, (log_prob, _) in zip(texts, score([rows], [texts], alphabet)[0], strict=True):
         assert log_prob == pytest.approx(text_log_prob(rows, text, 2), rel=1e-9)
         assert log_prob < -100
+
+
+EXTREMES = [0.0, -0.5, -3.0, -177.0, -354.0, -355.5, -900.0, -4e4, -1e30, -np.inf]
+
+
+def extreme_cases(count):
+    """Matrices whose entries are apart by any number of powers, and texts with repeated tokens."""
+    rng = np.random.default_rng(4)
+    for _ in range(count):
+        frames, few = rng.integers(3, 25), rng.choice([3, 6, 10])
+        matrix = rng.choice(EXTREMES[:few], size=(frames, 4)).astype(np.float32)
+        steady = rng.random(4) < 0.4  # a column that is unlikely all along
+        matrix[:, steady] = rng.choice(EXTREMES[:few], size=4)[steady]
+        matrix = np.column_stack([matrix, np.zeros(frames, dtype=np.float32)])  # makes it sum to 1
+        matrix -= np.log(np.exp(matrix.astype(np.float64)).sum(axis=1, keepdims=True))
+        yield matrix, [rng.integers(0, 2 + rng.integers(2), size=n).tolist() for n in (1, 4, 8, 11)]
+
+
+def assert_exact_in_logarithms(cases):
+    unlikely = 0
+    for matrix, texts in cases:
+        for text, (log_prob, _) in zip(
+            texts, score([matrix], [texts], Alphabet("abc-d", 3))[0], strict=True
+        ):
+            expected = min(text_log_prob(matrix, text, 3), 0.0)
+            assert log_prob == pytest.approx(expected, rel=1e-9, abs=1e-9)
+            unlikely += -np.inf < log_prob < -400
+    return unlikely
+
+
+def test_probabilities_of_any_size():
+    assert assert_exact_in_logarithms(extreme_cases(600)) > 600
+
+
+@pytest.mark.nojit
+def test_a_few_probabilities_of_any_size():
+    assert assert_exact_in_logarithms(extreme_cases(12)) > 12
