@@ -73,7 +73,7 @@ def _lowered(power, value):
 
 @kernel(F64(F32_2D, I64, I64, I32_1D, I64, F64_1D))
 def _log_prob_of_pairs(log_probs, start, stop, tokens, blank, skip):
-    """The forward pass in pairs; skip is 1 where the blank before a token may be left out, else 0."""
+    """The forward pass in pairs; skip is 1 where the blank before a token may be left out."""
     count = tokens.size
     frames = stop - start
     size = count + 2
