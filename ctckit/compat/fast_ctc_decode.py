@@ -89,21 +89,28 @@ def viterbi_search(
     >>> viterbi_search(probs, "-a"), viterbi_search(probs, "-a", qstring=True)
     (('a', [0]), ('a)', [0]))
     """
-    probs = _shaped(network_output, alphabet)
-    if not _are_probabilities(probs):
-        _to_batch(probs)  # says what is wrong
-    best = probs.argmax(axis=1)
-    fresh = best != 0
-    if collapse_repeats:
-        fresh[1:] &= best[1:] != best[:-1]
-    path = np.flatnonzero(fresh)
-    sequence = "".join([str(alphabet[c]) for c in best[path].tolist()])
+    from ctckit.kernels.rows import best_path_of_probs
+
+    shaped = _shaped(network_output, alphabet)
+    tolerance = ROW_SUM_TOLERANCE
+    if shaped.dtype != np.float32:
+        _to_batch(shaped)
+        tolerance = np.inf
+    probs = np.ascontiguousarray(shaped, dtype=np.float32)
+    best, path = np.empty((2, len(probs)), dtype=np.int64)
+    count = best_path_of_probs(probs, tolerance, bool(collapse_repeats), best, path)
+    if count < 0:
+        _to_batch(probs)  # says what is wrong, unless it is nothing but rounding
+        count = best_path_of_probs(probs, np.inf, bool(collapse_repeats), best, path)
+    path = path[:count]
+    sequence = _spelled(best[path], alphabet)
     if qstring:
         for name, value in (("qscale", qscale), ("qbias", qbias)):
             finite(name, value, "qualities are computed with it")
-        tops = np.where(best != 0, probs.max(axis=1, initial=0.0), 0.0)
-        labels = np.cumsum(fresh)[best != 0] - 1
-        means = np.bincount(labels, weights=tops[best != 0]) / np.bincount(labels)
+        of_labels = np.flatnonzero(best)
+        labels = np.searchsorted(path, of_labels, side="right") - 1
+        tops = probs.max(axis=1, initial=0.0)[of_labels]
+        means = np.bincount(labels, weights=tops) / np.bincount(labels)
         errors = np.maximum(1.0 - means, LEAST_ERROR)
         qualities = np.floor(-10.0 * np.log10(errors) * qscale + qbias + 0.5)
         sequence += "".join(map(chr, (33 + qualities.clip(0, 93).astype(np.int64)).tolist()))
@@ -161,7 +168,7 @@ def beam_search(
         decoder = beam_search_of_classes(classes, 0, width)
     found = decoder.decode_batch(batch)
     frames = found.timesteps if collapse_repeats else found.timesteps // 2
-    sequence = "".join([str(alphabet[c]) for c in found.token_ids.tolist()])
+    sequence = _spelled(found.token_ids, alphabet)
     return sequence, frames.tolist()
 
 
@@ -231,17 +238,9 @@ def _shaped(network_output: Any, alphabet: Sequence[str]) -> npt.NDArray[np.floa
     return probs
 
 
-def _are_probabilities(probs: npt.NDArray[np.floating[Any]]) -> bool:
-    """Return whether they surely are; a few microseconds, where taking logarithms is many."""
-    if probs.dtype != np.float32 or not probs.size:
-        return False
-    sums = probs.sum(axis=1)
-    # A NaN or an infinity gets into a sum.
-    return bool(
-        probs.min() >= 0.0
-        and sums.max() <= 1.0 + ROW_SUM_TOLERANCE
-        and sums.min() >= 1.0 - ROW_SUM_TOLERANCE
-    )
+def _spelled(classes: npt.NDArray[np.integer[Any]], alphabet: Sequence[str]) -> str:
+    labels = map(alphabet.__getitem__, classes.tolist())
+    return "".join(labels if isinstance(alphabet, str) else map(str, labels))
 
 
 def _to_batch(probs: npt.NDArray[np.floating[Any]]) -> MatrixBatch:

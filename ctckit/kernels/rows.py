@@ -1,10 +1,10 @@
-"""Kernels over the rows of a matrix: is it a log-probability, and make it one."""
+"""Kernels over the rows of a matrix: checked, made log-probabilities, the likeliest class."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ctckit.kernels.jit import F32, F32_2D, I64, OUT_F32_2D, inline, kernel
+from ctckit.kernels.jit import BOOL, F32, F32_2D, I64, OUT_F32_2D, OUT_I64_1D, inline, kernel
 
 LOG2_E = np.float32(1.4426950408889634)
 LN_2 = np.float32(0.6931471805599453)
@@ -75,3 +75,35 @@ def log_softmax(logits, out):
         for c in range(classes):
             out[t, c] = min(out[t, c] - rest, np.float32(0.0))
     return -1
+
+
+@kernel(I64(F32_2D, F32, BOOL, OUT_I64_1D, OUT_I64_1D), reorder_sums=True)
+def best_path_of_probs(probs, tolerance, collapse, best, path):
+    """Write the likeliest class of each row to `best`, and where labels begin to `path`, (T,) both.
+
+    probs (T, C), the blank first; collapse: whether a class in neighbouring rows is one label.
+    Returns the number of labels; -1 if some row is no distribution within `tolerance`.
+    """
+    frames, classes = probs.shape
+    count = 0
+    for t in range(frames):
+        wrong = np.int32(0)
+        total = np.float32(0.0)
+        top = np.int32(-1)
+        for c in range(classes):
+            value = probs[t, c]
+            wrong |= np.int32(not (value >= np.float32(0.0)))  # so that NaN counts as wrong
+            total += value
+            bits = np.float32(value).view(np.int32)  # of the same order, and LLVM vectorises it
+            top = bits if bits > top else top
+        if wrong or not abs(total - np.float32(1.0)) <= tolerance:
+            return -1
+        first = np.int32(classes)
+        for c in range(classes):
+            bits = np.float32(probs[t, c]).view(np.int32)
+            here = np.int32(c) if bits == top else np.int32(classes)
+            first = here if here < first else first
+        best[t] = first
+        path[count] = t
+        count += np.int64(first != 0 and not (collapse and t > 0 and best[t - 1] == first))
+    return count

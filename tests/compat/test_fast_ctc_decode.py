@@ -146,6 +146,33 @@ def test_any_floats_in_any_layout_are_taken():
     assert ours.viterbi_search(probs, [0, 1, 2, 3, 4])[0].isdigit()
 
 
+def test_frames_at_the_edge_of_what_is_taken():
+    # Whether they are is found by sums in two ways, which may differ by rounding.
+    taken = 0
+    for seed in range(300):
+        probs = random_probs(seed, scale=0.5)
+        probs *= np.float32(1.005 if seed % 2 else 0.995)
+        try:
+            sequence, path = ours.viterbi_search(probs, LABELS, collapse_repeats=False)
+        except InvalidValueError:
+            continue
+        taken += 1
+        best = probs.argmax(axis=1)
+        assert path == np.flatnonzero(best).tolist()
+        assert sequence == "".join(LABELS[c] for c in best)
+    assert 0 < taken < 300
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [(np.float64, "must sum to 1"), (np.int64, "must be float16, float32 or")]
+)
+def test_what_is_wrong_in_other_types_is_said_without_warnings(kind, message):
+    probs = np.zeros((3, 5), dtype=kind)
+    probs[:, 0] = 10**9 if kind is np.int64 else 1e300
+    with pytest.raises(InvalidValueError, match=message):
+        ours.viterbi_search(probs, LABELS)
+
+
 def test_labels_may_repeat():
     probs = np.array([[0.0, 0.9, 0.1], [0.0, 0.1, 0.9]])
     assert ours.beam_search(probs, ["", "x", "x"]) == ("xx", [0, 1])
