@@ -30,11 +30,9 @@ NO_TABLES: tuple[npt.NDArray[Any], ...] = (
     *(np.zeros(1, dtype=np.int32) for _ in range(2)),
 )
 NO_PHRASES: tuple[npt.NDArray[Any], ...] = (
+    np.zeros((1, 8), dtype=np.int64),
+    np.zeros((1, 8)),
     *(np.zeros(1, dtype=np.int32) for _ in range(2)),
-    *(np.zeros(1) for _ in range(3)),
-    np.zeros(1, dtype=np.int32),
-    np.zeros(1),
-    np.zeros(1, dtype=np.int32),
     np.zeros(1, dtype=np.int64),
     np.zeros(1, dtype=np.uint8),
 )

@@ -28,6 +28,7 @@ BOOL = types.boolean
 F32_2D = types.Array(F32, 2, "C", readonly=True)
 F32_1D = types.Array(F32, 1, "C", readonly=True)
 F64_1D = types.Array(F64, 1, "C", readonly=True)
+F64_2D = types.Array(F64, 2, "C", readonly=True)
 I32_1D = types.Array(I32, 1, "C", readonly=True)
 I32_2D = types.Array(I32, 2, "C", readonly=True)
 I64_1D = types.Array(I64, 1, "C", readonly=True)

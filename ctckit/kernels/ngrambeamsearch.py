@@ -38,7 +38,7 @@ from ctckit.kernels.lexicon import (
     first_child_of,
     is_word,
 )
-from ctckit.kernels.phrases import PHRASES, follow_phrases
+from ctckit.kernels.phrases import AT_BOUNDARY, HELD, PHRASES, follow_phrases
 from ctckit.kernels.search import (
     FIRST_CHILD,
     LANES,
@@ -61,6 +61,8 @@ from ctckit.kernels.wide import WIDE_BLOCK, candidates_of_scan, scan_row
 from ctckit.kernels.wordprefixes import (
     AFTER,
     AHEAD,
+    BOOST_CELLS,
+    BOOST_ROWS,
     CLASSES,
     EARNED,
     ENDED_LM,
@@ -89,6 +91,7 @@ from ctckit.kernels.wordprefixes import (
     end_word,
     exp,
     fill_boosts,
+    follow_kept,
     gain_of,
     look_ahead,
     most_of,
@@ -185,16 +188,23 @@ def ngram_beam_search(
     memo_factor = np.zeros(memo_key.size)
     kept_rows = np.zeros((KEPT_ROWS if dense else 1, model[1][1] - 1 if dense else 1))
     # Of each character of the phrases the class that is it, if no class is more than one.
-    class_of = np.zeros(phrases[9].size, dtype=np.int64)
+    class_of = np.zeros(phrases[5].size, dtype=np.int64)
+    class_apart = np.zeros(n_classes, dtype=np.uint8)
     for c in range(n_classes if hot else 0):
-        if phrases[8][c + 1] - phrases[8][c] > 1:
-            class_of = class_of[:0]
-        if class_of.size and phrases[8][c + 1] > phrases[8][c]:
-            class_of[phrases[7][phrases[8][c]]] = c
+        begin, end = phrases[4][c], phrases[4][c + 1]
+        if end - begin > 1:
+            class_of, class_apart = class_of[:0], class_apart[:0]
+        if class_of.size and end > begin:
+            class_of[phrases[3][begin]] = c
+            class_apart[c] = phrases[5][phrases[3][begin]] == 0
     kept_boosts = hot and n_classes <= MOST_CLASSES
-    boosts = np.ones((KEPT_ROWS if kept_boosts else 1, n_classes))
-    mosts = np.zeros(len(boosts))
-    boost_state = np.full(len(boosts), -1, dtype=np.int64)
+    boost_rows = np.int64(BOOST_ROWS if kept_boosts else 1)
+    while boost_rows > 1 and boost_rows * n_classes > BOOST_CELLS:
+        boost_rows //= 2
+    boosts = np.empty((boost_rows, n_classes))
+    boosts[0, :] = 1.0
+    after_boost = np.empty((boost_rows, n_classes), dtype=np.int32)
+    boost_state = np.full(boost_rows, -1, dtype=np.int64)
     row_context = np.full(len(kept_rows), -1, dtype=np.int64)
     # What may compete in a frame, of one survivor.
     tried_code = np.zeros(3 * n_classes, dtype=np.int64)
@@ -341,12 +351,17 @@ def ngram_beam_search(
                     for j in range(size):
                         n_tried = 0
                         boost = np.int64(0)  # the row of what phrases give
-                        if kept_boosts:
+                        reach = max(reach_inside[j], reach_after[j] * begin_factor)
+                        if kept_boosts and reach * top_prob > threshold:
                             hot_state = np.int64(table[node[j], HOT])
-                            boost = hot_state & (KEPT_ROWS - 1)
+                            boost = hot_state & (boost_rows - 1)
                             if boost_state[boost] != hot_state:
                                 boost_state[boost] = hot_state
-                                fill_boosts(hot_state, boost, boosts, mosts, phrases, class_of)
+                                most = most_of(hot_state, rules, phrases)
+                                fill_boosts(
+                                    hot_state, most, boosts[boost], after_boost[boost], phrases,
+                                    class_of, class_apart,
+                                )  # fmt: skip
                         reach = reach_inside[j]
                         if reach * top_prob > threshold:
                             if arc_end[j] - arc_start[j] <= 2 * n_inside and not open_words:
@@ -488,7 +503,7 @@ def ngram_beam_search(
                                 hot_state = np.int64(table[node[j], HOT])
                                 following, earned = follow_phrases(hot_state, c, phrases)
                                 most = most_of(hot_state, rules, phrases)
-                                value *= np.exp(earned + phrases[2][following] - most)
+                                value *= np.exp(earned + phrases[1][following, HELD] - most)
                             if value <= threshold:
                                 continue
                             twin = np.int64(-1)
@@ -580,9 +595,10 @@ def ngram_beam_search(
                         sums[child, AHEAD] = from_ahead[k]
                         sums[child, EARNED] = sums[parent, EARNED]
                         if hot:
-                            hot_state, earned = follow_phrases(
-                                np.int64(table[parent, HOT]), np.int64(code >> 2), phrases
-                            )
+                            hot_state, earned = follow_kept(
+                                np.int64(table[parent, HOT]), np.int64(code >> 2), boost_state,
+                                after_boost, class_apart, phrases,
+                            )  # fmt: skip
                             table[child, HOT] = hot_state
                             sums[child, EARNED] += earned
                         made += 1
@@ -662,14 +678,7 @@ def ngram_beam_search(
                     arc_end[j] = first_child_of(nodes[at + 1, PACKED])
                     prefetch(arc_token, arc_start[j])
                 most = 0.0
-                if kept_boosts:
-                    hot_state = np.int64(table[prefix, HOT])
-                    boost = hot_state & (KEPT_ROWS - 1)
-                    if boost_state[boost] != hot_state:
-                        boost_state[boost] = hot_state
-                        fill_boosts(hot_state, boost, boosts, mosts, phrases, class_of)
-                    most = mosts[boost]
-                elif hot:
+                if hot:
                     most = most_of(np.int64(table[prefix, HOT]), rules, phrases)
                 settle(
                     j, prefix, most, table, sums, slots, state, ended_state, lexicon, rules, model,
@@ -716,7 +725,7 @@ def ngram_beam_search(
                 lm += score_word(context, end_of_text, model)[0]
             earned = sums[prefix, EARNED]
             if hot:
-                earned += phrases[3][table[prefix, HOT]]
+                earned += phrases[1][table[prefix, HOT], AT_BOUNDARY]
             at_end[whole, 0] = min(np.log(mass[other + j] + ends_token[j]) + log_scale, 0.0)
             at_end[whole, 1] = lm_weight * lm
             at_end[whole, 2] = word_bonus * words + unknown_score * unknowns

@@ -13,7 +13,17 @@ from numba import types
 from ctckit.kernels.jit import BOOL, F64, I32_1D, I64, I64_1D, I64_2D, U8_1D, inline, outline
 from ctckit.kernels.language import log_look_ahead, score_word, word_below
 from ctckit.kernels.lexicon import PACKED, first_at_least, first_child_of, first_word_of, is_word
-from ctckit.kernels.phrases import START, follow_phrases
+from ctckit.kernels.phrases import (
+    AT_BOUNDARY,
+    AT_ONCE,
+    BEHIND,
+    FALLBACK,
+    FIRST_CHILD,
+    HELD,
+    MOST,
+    START,
+    follow_phrases,
+)
 from ctckit.kernels.search import PARENT, TOKEN, fast_exp
 
 INSIDE, AFTER, NEXT = range(3)
@@ -41,10 +51,14 @@ CLASSES = types.Tuple((U8_1D, I64_1D, I64_1D, I64_1D, I64_1D))
 the word it begins, or -1; its bit in the masks of nodes. Where each token is a word, and there are
 not many, the model's number of it, else nothing."""
 KEPT_ROWS = 256
-"""Contexts whose next words' probabilities are all kept, where each token is a word; and states of
-the phrases for which it is kept what they give each class; a power of two."""
+"""Contexts whose next words' probabilities are all kept, where each token is a word; a power of
+two."""
 MOST_CLASSES = 512
-"""Classes up to which the latter is kept."""
+"""Classes up to which it is kept what a state of the phrases gives each."""
+BOOST_ROWS = 1024
+"""States of the phrases for which that is kept at most; a power of two."""
+BOOST_CELLS = 2**17
+"""Numbers that are kept then at most."""
 MEMO = 4096
 """Look-aheads that are remembered at least; a power of two."""
 RULES = types.Tuple((F64, F64, F64, BOOL, BOOL, BOOL, BOOL, BOOL, BOOL, I64, I64, I64, F64, F64))
@@ -112,7 +126,7 @@ def settle(j, prefix, most, table, sums, slots, state, ended_state, lexicon, rul
     most += sums[prefix, EARNED]
     boost = sums[prefix, EARNED]
     if hot:
-        boost += phrases[2][table[prefix, HOT]]
+        boost += phrases[1][table[prefix, HOT], HELD]
     ended = base
     gain = base
     inside = base + word_bonus
@@ -134,60 +148,76 @@ def settle(j, prefix, most, table, sums, slots, state, ended_state, lexicon, rul
     slots[j, GAIN_AFTER] = ended + most + SLACK
 
 
-@outline
-def fill_boosts(state, row, boosts, mosts, phrases, class_of):
-    """Write what phrases give to each class after a state, as factors of the largest, to a row.
+@inline
+def _boost(given, most):
+    return fast_exp(max(given - most, -700.0))
 
-    mosts : the logarithm of the largest, by row, out; class_of : of each character the class that
-    is it, or nothing if classes are several characters.
+
+@outline
+def fill_boosts(state, most, out, following, phrases, class_of, class_apart):
+    """Write what phrases give to each class after a state, as factors of exp(most), to `out`.
+
+    following : the state after each class, out; most : what they give at most; class_of : of each
+    character the class that is it, or nothing if classes are several characters; class_apart : of
+    each class whether it is no word character, where it is one character.
     """
-    first_child, characters, held, at_boundary, at_once, fallback, _, of_class, offsets, in_word = (
-        phrases
-    )
-    out = boosts[row]
+    states, weights, characters, _, _, in_word = phrases
     if class_of.size == 0:
         for c in range(out.size):
-            following, earned = follow_phrases(np.int64(state), c, phrases)
-            out[c] = earned + held[following]
+            then, earned = follow_phrases(np.int64(state), c, phrases)
+            following[c] = then
+            out[c] = _boost(earned + weights[then, HELD], most)
     else:
         # Nothing, but what a boundary earns; then what goes on, the longest match last.
+        nothing = _boost(0.0, most)
+        ended = _boost(weights[state, AT_BOUNDARY], most)
         for c in range(out.size):
-            apart = offsets[c + 1] > offsets[c] and in_word[of_class[offsets[c]]] == 0
-            out[c] = at_boundary[state] if apart else 0.0
-        outside = held.size - 1
+            out[c] = ended if class_apart[c] else nothing
+            following[c] = START if class_apart[c] else states[START, FALLBACK]
+        outside = states.shape[0] - 1
         depth = 0
         at = np.int64(state)
         while at != START and at != outside:
             depth += 1
-            at = np.int64(fallback[at])
+            at = states[at, FALLBACK]
         inside_only = at == outside  # only what is no word character may begin a phrase then
         for level in range(depth, -1, -1):
             at = np.int64(state)
             for _ in range(level):
-                at = np.int64(fallback[at])
+                at = states[at, FALLBACK]
             if at == outside:
                 at = np.int64(START)
             begins = level == depth and inside_only
-            for child in range(first_child[at], first_child[at + 1]):
+            for child in range(states[at, BEHIND] - 1, states[at, FIRST_CHILD] - 1, -1):
                 character = characters[child]
                 if begins and in_word[character]:
-                    continue
+                    break  # those of words come first
                 c = np.int64(class_of[character])
-                earned = 0.0 if in_word[character] else at_boundary[state]
-                out[c] = earned + at_once[child] + held[child]
-    most = -np.inf
-    for c in range(out.size):
-        most = max(most, out[c])
-    for c in range(out.size):
-        out[c] = fast_exp(max(out[c] - most, -700.0))
-    mosts[row] = most
+                earned = 0.0 if in_word[character] else weights[state, AT_BOUNDARY]
+                following[c] = child
+                given = earned + weights[child, AT_ONCE] + weights[child, HELD]
+                out[c] = _boost(given, most)
+
+
+@inline
+def follow_kept(state, c, boost_state, following, class_apart, phrases):
+    """As `follow_phrases`, but looked up where `fill_boosts` has filled a row for the state.
+
+    boost_state : the state of each row; class_apart : nothing if classes are several characters
+    """
+    row = state & (boost_state.size - 1)
+    if class_apart.size == 0 or boost_state[row] != state:
+        return follow_phrases(state, c, phrases)
+    weights = phrases[1]
+    then = np.int64(following[row, c])
+    earned = weights[state, AT_BOUNDARY] if class_apart[c] else 0.0
+    return then, earned + weights[then, AT_ONCE]
 
 
 @inline
 def most_of(state, rules, phrases):
     """Return a bound of what phrases give one token after a state."""
-    reach = phrases[6]
-    return phrases[3][state] + max(reach[state], reach[START]) + rules[12]
+    return phrases[1][state, MOST] + rules[12]
 
 
 @inline
@@ -279,7 +309,7 @@ def gain_of(prefix, table, sums, rules, phrases):
     gain = rules[0] * sums[prefix, LM] + rules[2] * table[prefix, UNKNOWNS]
     words = np.int64(table[prefix, WORDS]) + np.int64(table[prefix, NODE] != 0)
     gain += rules[1] * words + sums[prefix, AHEAD] + sums[prefix, EARNED]
-    return gain + phrases[2][table[prefix, HOT]] if rules[7] else gain
+    return gain + phrases[1][table[prefix, HOT], HELD] if rules[7] else gain
 
 
 @inline

@@ -124,19 +124,18 @@ class HotPhrases:
         texts = [phrase.replace(" ", between) for phrase in phrases]
         self._check_difference(texts, list(phrases))
         self._check_spelling(texts, alphabet)
-        characters = sorted({character for text in texts for character in text})
-        self._number = {character: number for number, character in enumerate(characters)}
         self._words = set(word_characters)
+        # Characters of words come first, so that among the children of a state the others are last.
+        spelled = {character for text in texts for character in text}
+        characters = sorted(spelled, key=lambda one: (one not in self._words, one))
+        self._number = {character: number for number, character in enumerate(characters)}
         self._build(texts, list(phrases.values()))
         class_characters, class_offsets, kinds = self._classes(alphabet, characters)
+        states = self._states()
         self.columns = (
-            self._first_child,
+            states,
+            states.view(np.float64),
             self._character,
-            self._held,
-            self._at_boundary,
-            self._at_once,
-            self._fallback,
-            self._reach,
             class_characters,
             class_offsets,
             kinds,
@@ -240,22 +239,44 @@ class HotPhrases:
         self._fallback = fallback
         self._at_boundary = np.where(late, earned, 0.0)
         self._at_once = np.where(late, 0.0, earned)
-        self._reach = self._reaches(size, spelled)
+        self._most = self._mosts(np.append(ends_word, False))
 
-    def _reaches(self, size: int, spelled: list[str]) -> np.ndarray[Any, Any]:
-        """Return the most that is held and earned at once one character further, at least 0."""
-        worth = self._held + self._at_once
-        reach = np.zeros(size + 1)
-        for state in range(size):
-            start, stop = self._first_child[state : state + 2]
-            reach[state] = max(0.0, worth[start:stop].max(initial=0.0))
-        start, stop = self._first_child[:2]
-        for child in range(start, stop):
-            if spelled[self._character[child]] not in self._words:
-                reach[size] = max(reach[size], worth[child])
-        for state in range(1, size):
-            reach[state] = max(reach[state], reach[self._fallback[state]])
-        return reach
+    def _mosts(self, of_word: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return a bound of what one character after each state earns and holds, at least 0.
+
+        of_word : whether the character of each state is one of words
+        """
+        size = len(self._held) - 1
+        worth = np.maximum(self._held + self._at_once, 0.0)[:size]
+        counts = np.diff(self._first_child)
+        parent = np.repeat(np.arange(size + 1), counts)
+        first, behind = self._first_child[0], self._first_child[-1]
+        within, apart = np.zeros(size + 1), np.zeros(size + 1)
+        children = slice(first, behind)
+        np.maximum.at(within, parent, np.where(of_word[children], worth[children], 0.0))
+        np.maximum.at(apart, parent, np.where(of_word[children], 0.0, worth[children]))
+        apart[size] = apart[0]  # what follows a word may begin a phrase, if it is not of words
+        # A state falls back to one of less depth, and each depth is a run of states.
+        start, stop = 1, int(self._first_child[1])
+        while start < stop:
+            fallback = self._fallback[start:stop]
+            for reach in (within, apart):
+                reach[start:stop] = np.maximum(reach[start:stop], reach[fallback])
+            start, stop = stop, int(self._first_child[stop])
+        return np.maximum(within, self._at_boundary + apart)
+
+    def _states(self) -> np.ndarray[Any, Any]:
+        """Return a table of the states, each row where a line of the processor's cache begins."""
+        size, columns = len(self._held), 8
+        room = np.zeros((size + 1) * columns, dtype=np.int64)
+        skip = -room.ctypes.data % (8 * columns) // 8
+        states = room[skip : skip + size * columns].reshape(size, columns)
+        states[:, 0] = self._first_child[:-1]
+        states[:, 1] = self._first_child[1:]
+        states[:, 2] = self._fallback
+        weights = (self._held, self._at_boundary, self._at_once, self._most)
+        states.view(np.float64)[:, 3:7] = np.column_stack(weights)
+        return states
 
     def _classes(
         self, alphabet: Alphabet, characters: list[str]

@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 
 from ctckit import Alphabet, InvalidValueError, NotFoundError
-from ctckit.kernels.jit import I32_1D, OUT_F64_1D, VOID, kernel
-from ctckit.kernels.phrases import PHRASES, follow_phrases
+from ctckit.kernels.jit import (
+    I32_1D,
+    I64_1D,
+    OUT_F64_1D,
+    OUT_F64_2D,
+    OUT_I32_2D,
+    U8_1D,
+    VOID,
+    kernel,
+)
+from ctckit.kernels.phrases import AT_BOUNDARY, HELD, MOST, PHRASES, follow_phrases
+from ctckit.kernels.wordprefixes import fill_boosts, follow_kept
 from ctckit.language.phrases import HotPhrases, read_phrases
 from ctckit.testing.language import WordLanguage
 
@@ -24,13 +34,13 @@ def follow(token_ids, phrases, going_on, at_end):
     """Write what phrases give after each of some tokens: in a text that goes on, and at its end."""
     state = np.int64(0)
     total = 0.0
-    going_on[0] = phrases[2][0]
-    at_end[0] = phrases[3][0]
+    going_on[0] = phrases[1][0, HELD]
+    at_end[0] = phrases[1][0, AT_BOUNDARY]
     for i in range(token_ids.size):
         state, earned = follow_phrases(state, np.int64(token_ids[i]), phrases)
         total += earned
-        going_on[i + 1] = total + phrases[2][state]
-        at_end[i + 1] = total + phrases[3][state]
+        going_on[i + 1] = total + phrases[1][state, HELD]
+        at_end[i + 1] = total + phrases[1][state, AT_BOUNDARY]
 
 
 def given(automaton, token_ids):
@@ -137,7 +147,7 @@ def test_a_weight_below_zero_is_held_by_nobody():
 
 
 def test_bounds_of_what_may_come():
-    """After any state no character gives more than `reach` and what a boundary gives tell."""
+    """After any state no token gives more than its bound."""
     rng = np.random.default_rng(4)
     for alphabet, separator in ((SINGLE, " "), (SINGLE, None), (PIECES, " "), (MARKED, "▁")):
         tokens = list(alphabet.token_ids.values())
@@ -146,14 +156,64 @@ def test_bounds_of_what_may_come():
             if separator is None:
                 phrases = {phrase.replace(" ", ""): weight for phrase, weight in phrases.items()}
             automaton = HotPhrases(phrases, alphabet, LETTERS, separator)
-            _, _, held, at_boundary, _, _, reach, *_ = automaton.columns
+            weights = automaton.columns[1]
             text = rng.choice(tokens, 12).tolist()
             going_on, _ = given(automaton, text)
             states = states_of(automaton, text)
             for i, state in enumerate(states[:-1]):
-                before = going_on[i] - held[state]
-                bound = before + at_boundary[state] + max(reach[state], reach[0])
+                bound = going_on[i] - weights[state, HELD] + weights[state, MOST]
                 assert going_on[i + 1] <= bound + automaton.at_once + 1e-9
+
+
+@kernel(VOID(PHRASES, I64_1D, U8_1D, OUT_F64_2D, OUT_F64_2D, OUT_I32_2D, OUT_I32_2D))
+def all_steps(phrases, class_of, class_apart, kept, followed, kept_states, followed_states):
+    """Write what each class gives after each state, and the next: kept for a state, and followed.
+
+    The last row of `kept` is what a look-up says beside `follow_phrases`, at most.
+    """
+    row_state = np.zeros(1, dtype=np.int64)
+    row = np.zeros((1, followed.shape[1]), dtype=np.int32)
+    for state in range(followed.shape[0]):
+        most = phrases[1][state, MOST]
+        row_state[0] = state
+        fill_boosts(state, most, kept[state], row[0], phrases, class_of, class_apart)
+        for c in range(followed.shape[1]):
+            then, earned = follow_phrases(np.int64(state), c, phrases)
+            followed[state, c] = np.exp(earned + phrases[1][then, HELD] - most)
+            followed_states[state, c] = then
+            then, other = follow_kept(np.int64(state), c, row_state, row, class_apart, phrases)
+            kept_states[state, c] = then
+            kept[-1, c] = max(kept[-1, c], abs(other - earned))
+
+
+@pytest.mark.nojit
+def test_what_is_kept_is_what_is_followed():
+    rng = np.random.default_rng(6)
+    for alphabet, separator in ((SINGLE, " "), (SINGLE, None), (PIECES, " ")):
+        for _ in range(20):
+            phrases = random_phrases(rng, LETTERS + ".")
+            if separator is None:
+                phrases = {phrase.replace(" ", ""): weight for phrase, weight in phrases.items()}
+            columns = HotPhrases(phrases, alphabet, LETTERS, separator).columns
+            states, _, _, class_characters, class_offsets, in_word = columns
+            class_of = np.zeros(len(in_word), dtype=np.int64)
+            class_apart = np.zeros(len(alphabet), dtype=np.uint8)
+            for c in range(len(alphabet)):
+                for character in class_characters[class_offsets[c] : class_offsets[c + 1]]:
+                    class_of[character] = c
+                    class_apart[c] = not in_word[character]
+            if alphabet is PIECES:
+                class_of, class_apart = class_of[:0], class_apart[:0]
+            kept = np.zeros((len(states) + 1, len(alphabet)))
+            followed = np.zeros((len(states), len(alphabet)))
+            kept_states, followed_states = np.zeros((2, *followed.shape), dtype=np.int32)
+            all_steps(columns, class_of, class_apart, kept, followed, kept_states, followed_states)
+            tokens = list(alphabet.token_ids.values())  # all classes but the blank
+            np.testing.assert_allclose(kept[:-1, tokens], followed[:, tokens], rtol=1e-9)
+            assert followed[:, tokens].max() <= 1 + 1e-9 or alphabet is PIECES
+            assert kept[-1, tokens].max() < 1e-12
+            reached = slice(None if separator else -1)  # outside of all phrases, where that can be
+            assert (kept_states == followed_states)[reached, tokens].all()
 
 
 def states_of(automaton, token_ids):
