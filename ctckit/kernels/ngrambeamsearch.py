@@ -52,6 +52,7 @@ from ctckit.kernels.search import (
     child_prefix,
     cut_at,
     fast_exp,
+    hash_on,
     log_at_most,
     padded,
     prefetch,
@@ -240,6 +241,7 @@ def ngram_beam_search(
     total = np.zeros(width)
     at_end = np.zeros((width, PARTS))
     ended_prefix = np.zeros(width, dtype=np.int64)
+    text_hash = np.zeros(width, dtype=np.int64)
     table = np.empty((longest * width + 1, 10), dtype=np.uint32)
     sums = np.empty((longest * width + 1, 3))
     keys = np.zeros(longest * width + 1 if ambiguous else 1, dtype=np.uint64)
@@ -734,22 +736,23 @@ def ngram_beam_search(
             ended_prefix[whole] = prefix
             whole += 1
         first = hypotheses
-        for _ in range(whole):
-            best = 0
-            for w in range(whole):
-                if ended_prefix[w] >= 0 and (ended_prefix[best] < 0 or total[w] > total[best]):
-                    best = w
+        ranked = np.argsort(-total[:whole], kind="mergesort")
+        for n in range(whole):
+            best = ranked[n]
             if hypotheses - first == n_best or (total[best] == -np.inf and hypotheses > first):
                 break
             stop = write_prefix(table, ended_prefix[best], token_ids, written)
-            ended_prefix[best] = -1
+            text = stop - written
+            for k in range(written, stop):
+                text = hash_on(text, np.int64(token_ids[k]))
             fresh = True  # the same text may have been read in another way
             for h in range(first, hypotheses):
-                if token_offsets[h + 1] - token_offsets[h] == stop - written:
+                if text_hash[h - first] == text:
                     fresh = fresh and not same_tokens(
-                        token_ids, token_offsets[h], written, stop - written
+                        token_ids, token_offsets[h], token_offsets[h + 1], written, stop
                     )
             if fresh:
+                text_hash[hypotheses - first] = text
                 scores[hypotheses] = total[best]
                 parts[hypotheses] = at_end[best]
                 hypotheses += 1

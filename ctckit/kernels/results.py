@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctckit.kernels.jit import BOOL, F64_1D, I32_1D, I64, I64_1D, inline, kernel
-
-
-@inline
-def _hash_on(value, number):
-    """Return the hash, 31 bits in an int64, of what a hash and one number more stand for."""
-    value = ((value ^ (number + 1)) * np.int64(0x5F356495)) & np.int64(0x7FFFFFFF)
-    return value ^ (value >> np.int64(15))
+from ctckit.kernels.jit import BOOL, F64_1D, I32_1D, I64, I64_1D, kernel
+from ctckit.kernels.search import hash_on
 
 
 @kernel(BOOL(I32_1D, I64_1D, I64_1D, F64_1D, I64, I64, I64, I64))
@@ -63,8 +57,8 @@ def is_possible(
                 return False
             value = token_offsets[h + 1] - token_offsets[h]
             for k in range(token_offsets[h], token_offsets[h + 1]):
-                value = _hash_on(value, np.int64(token_ids[k]))
-            at = _hash_on(value, np.int64(0)) & (slots - 1)
+                value = hash_on(value, np.int64(token_ids[k]))
+            at = hash_on(value, np.int64(0)) & (slots - 1)
             while taken_by[at] == i:
                 if hashes[at] == value:
                     return False

@@ -123,6 +123,13 @@ def fast_exp(x):
 
 
 @inline
+def hash_on(value, number):
+    """Return the hash, 31 bits in an int64, of what a hash and one number more stand for."""
+    value = ((value ^ (number + 1)) * np.int64(0x5F356495)) & np.int64(0x7FFFFFFF)
+    return value ^ (value >> np.int64(15))
+
+
+@inline
 def rescale(top, cells, other, mass, ends_token):
     """Multiply all masses by the power of two that brings the largest, `top`, to 1 to 2, exactly.
 

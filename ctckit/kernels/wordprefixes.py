@@ -328,10 +328,10 @@ def write_prefix(table, prefix, token_ids, written):
 
 
 @inline
-def same_tokens(token_ids, first, second, length):
-    """Return whether two runs of so many tokens are equal."""
-    same = True
-    for k in range(length):
+def same_tokens(token_ids, first, first_end, second, second_end):
+    """Return whether two runs of tokens are equal."""
+    same = first_end - first == second_end - second
+    for k in range(first_end - first if same else 0):
         same &= token_ids[first + k] == token_ids[second + k]
     return same
 
