@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ctckit.hypotheses import SearchResult
 from ctckit.matrices import MatrixBatch
 
 _KINDS = tuple(map(np.dtype, (np.int32, np.int64, np.int64, np.float64)))
+"""Of the columns that the kernel takes."""
 _NO_SCORES = np.zeros(0)
 
 
@@ -68,7 +69,7 @@ def find_fault(
         or _fault_of_tokens(result, batch)
         or _fault_of_scores(result, batch)
         or _fault_of_parts(result, score_parts)
-        or _fault_of_repetition(result, batch)
+        or _fault_of_repetition(result)
     )
 
 
@@ -196,33 +197,12 @@ def _fault_of_parts(result: SearchResult, names: tuple[str, ...]) -> Fault | Non
     return Fault(told, _line_of(result, wrong))
 
 
-def _fault_of_repetition(result: SearchResult, batch: MatrixBatch) -> Fault | None:
-    """Look for a text that a matrix has twice, first among those of one length and hash."""
-    lengths: npt.NDArray[Any] = result.token_offsets[1:] - result.token_offsets[:-1]
-    if len(lengths) == len(batch):
-        return None
-    position = np.arange(len(result.token_ids)) - np.repeat(result.token_offsets[:-1], lengths)
-    with np.errstate(over="ignore"):
-        mixed = (result.token_ids.astype(np.uint64) + 1) * (
-            (position.astype(np.uint64) * 2 + 1) * np.uint64(0x9E3779B97F4A7C15)
-        )
-        sums = np.zeros(len(mixed) + 1, dtype=np.uint64)
-        np.cumsum(mixed ^ (mixed >> np.uint64(29)), out=sums[1:])
-        hashes = sums[result.token_offsets[1:]] - sums[result.token_offsets[:-1]]
-    lines = np.repeat(np.arange(len(batch)), np.diff(result.hypothesis_offsets))
-    with np.errstate(over="ignore"):
-        keys = np.sort(hashes + lines.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93))
-    if not (keys[1:] == keys[:-1]).any():  # as nearly always
-        return None
-    order = np.lexsort((hashes, lengths, lines))
-    same = np.flatnonzero(
-        (np.diff(lines[order]) == 0)
-        & (np.diff(lengths[order]) == 0)
-        & (np.diff(hashes[order]) == 0)
-    )
-    for first, second in zip(order[same].tolist(), order[same + 1].tolist(), strict=True):
-        start, stop = result.token_offsets[first : first + 2]
-        other_start, other_stop = result.token_offsets[second : second + 2]
-        if np.array_equal(result.token_ids[start:stop], result.token_ids[other_start:other_stop]):
-            return Fault("a text twice", int(lines[first]))
+def _fault_of_repetition(result: SearchResult) -> Fault | None:
+    """Look for a text that a matrix has twice."""
+    bounds = result.token_offsets.tolist()
+    lines = result.hypothesis_offsets.tolist()
+    for line, (start, stop) in enumerate(itertools.pairwise(lines)):
+        texts = {result.token_ids[bounds[h] : bounds[h + 1]].tobytes() for h in range(start, stop)}
+        if len(texts) < stop - start:
+            return Fault("a text twice", line)
     return None

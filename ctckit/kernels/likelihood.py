@@ -41,6 +41,7 @@ is then summed are at most as many of those as the lattice has states and frames
 powers below another one is less than 2**-400 of it: nothing beside it."""
 
 LEAST_LOG_PROB = np.float64(np.finfo(np.float32).min)
+"""That a matrix can hold, but for -inf."""
 
 CACHED_CELLS = 2**20
 """The most probabilities of a matrix that are kept for all of its texts, 8 MiB."""

@@ -266,7 +266,10 @@ class HotPhrases:
         return np.maximum(within, self._at_boundary + apart)
 
     def _states(self) -> np.ndarray[Any, Any]:
-        """Return a table of the states, each row where a line of the processor's cache begins."""
+        """Return the table of states that `ctckit.kernels.phrases` names the columns of.
+
+        Each row lies where a line of the processor's cache begins.
+        """
         size, columns = len(self._held), 8
         room = np.zeros((size + 1) * columns, dtype=np.int64)
         skip = -room.ctypes.data % (8 * columns) // 8

@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,16 +30,8 @@ from ctckit.testing.oracles import text_probs
 TOKENS = ["-", "|", "a", "b", "c"]
 LEXICON = "ab a b |\nb b |\nab a c |\n"
 PHONES = ["-", "|", "T", "UW", "IH", "Z", "AY", "R", "EH", "D", "IY"]
-PRONUNCIATIONS = """to T UW
-two T UW
-too T UW
-is IH Z
-i AY
-eye AY
-read R EH D
-read R IY D
-red R EH D
-"""
+DATA = Path(__file__).resolve().parents[1] / "data"
+PRONUNCIATIONS = (DATA / "pronunciations.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import editdistance
 import numpy as np
@@ -13,17 +14,8 @@ from ctckit.compat.torchaudio import ctc_decoder
 from ctckit.language import NGramModel
 
 SPECIAL = {" ": "|", "|": "<bar>", "-": "<dash>"}
-PRONUNCIATIONS = """to T UW
-two T UW
-too T UW
-is IH Z
-i AY
-eye AY
-read R EH D
-read R IY D
-red R EH D
-tree T R IY
-"""
+DATA = Path(__file__).resolve().parents[1] / "data"
+PRONUNCIATIONS = (DATA / "pronunciations.txt").read_text(encoding="utf-8")
 APART = """to T UW
 is IH Z
 i AY

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -16,7 +15,6 @@ import pytest
 from ctckit_peers import Peer
 
 from ctckit import (
-    REQUIRED,
     Alphabet,
     InvalidValueError,
     MatrixBatch,
@@ -34,9 +32,6 @@ README = ROOT / "plugins" / "ctckit-peers" / "README.md"
 PAGE = ROOT / "docs" / "peers.md"
 ALPHABET = Alphabet(["a", "b", " ", ""], blank=3)
 PEERS = [info.name for info in list_decoders() if info.distribution == "ctckit-peers"]
-OURS = [
-    info.name for info in list_decoders() if info.distribution in ("ctckit", "ctcwordbeamsearch")
-]
 MODULES = {
     "fastctcbeamsearch": "fast_ctc_decode",
     "fastctcviterbi": "fast_ctc_decode",
@@ -161,7 +156,7 @@ def test_versions_are_those_of_what_is_installed(monkeypatch):
     assert Said.versions() == {}
 
 
-def test_the_readme_tells_every_decoder_and_option():
+def test_the_readme_tells_every_decoder_and_option(options_cell):
     text = README.read_text(encoding="utf-8")
     first, second = (
         re.findall(r"^\| `(\w+)` \| (.*?) \|$", half, re.MULTILINE)
@@ -170,12 +165,7 @@ def test_the_readme_tells_every_decoder_and_option():
     assert sorted(name for name, _ in first) == PEERS
     assert [name for name, _ in second] == PEERS
     for name, cell in second:
-        said = []
-        for one in decoder_class(name).options.values():
-            default = json.dumps(one.default) if isinstance(one.default, str) else one.default
-            required = one.default is REQUIRED
-            said.append(f"`{one.name}` (required)" if required else f"`{one.name}={default}`")
-        assert cell == (", ".join(said) or "none")
+        assert cell == options_cell(name)
 
 
 def tables():
@@ -204,11 +194,11 @@ def known_failings(name, folder):
     return load_decoder(name, example_alphabet(), **options).known_failings
 
 
-def test_the_page_says_what_the_decoders_declare(tmp_path):
+def test_the_page_says_what_the_decoders_declare(tmp_path, own_decoders):
 
     found = tables()
     left_out = re.findall(r"`(\w+)` \([\w-]+\)", PAGE.read_text().rpartition("left out:")[2])
-    assert set(OURS) <= set(found)
+    assert set(own_decoders) <= set(found)
     assert sorted({*found, *left_out} & set(PEERS)) == PEERS
     for name, by_check in found.items():
         assert list(by_check) == list(CHECKS)
