@@ -3,7 +3,8 @@
     make peers bench
 
 All figures are medians of interleaved runs on one thread; ours include making the texts, the peers'
-are those of their own work alone (see peers.py). Times are for one matrix. CPU time counts every
+are those of their own work alone (see peers.py); a text's log-probability is beside TensorFlow's
+CTC loss, which is its negative. Times are for one matrix. CPU time counts every
 thread of the process. The result goes to
 benchmarks/speed.json, and with --readme as a table into README.md.
 """
@@ -32,6 +33,7 @@ from inputs import (
     load_lines,
     peaked_matrices,
 )
+from likelihood import of_true_texts, of_unlikely_texts
 from peers import theirs, versions_of
 from report import growth_lines, measured, microseconds, write_readme
 from timing import Contestant, grown, interleave, ours, where_and_when
@@ -106,6 +108,33 @@ def beam_search_cases(lines: Lines, rounds: int) -> list[Row]:
         ]
         rows.append(compare(f"beam search, {name}", contestants, rounds, bar))
     return rows
+
+
+def single_cases(lines: Lines, rounds: int) -> list[Row]:
+    """Decode one matrix a call."""
+    one = lines.log_probs[:1]
+    rows = []
+    for case, names, options in (
+        ("best path", ("bestpath", "tensorflowgreedy", "fastctcviterbi"), {}),
+        (
+            "beam search, W=25",
+            ("beamsearch", "tensorflowbeamsearch", "fastctcbeamsearch"),
+            {"beam_width": 25},
+        ),
+    ):
+        mine, *peers = names
+        contestants = [ours(mine, one, lines.alphabet, **options)]
+        contestants += [theirs(name, one, lines.alphabet, 20, **options) for name in peers]
+        rows.append(compare(f"{case}, one matrix a call", contestants, rounds, {}))
+    return rows
+
+
+def likelihood_cases(lines: Lines, rounds: int) -> list[Row]:
+    """Exact log-probabilities of one given text a matrix, beside TensorFlow's CTC loss."""
+    return [
+        compare("log-probability of the true text", of_true_texts(lines), rounds, {}),
+        compare("log-probability of an unlikely text, T=400", of_unlikely_texts(lines), rounds, {}),
+    ]
 
 
 def word_beam_search_cases(lines: Lines, rounds: int) -> list[Row]:
@@ -267,8 +296,9 @@ def table(result: Row) -> str:
         f"processes the whole start, with numba, takes {later}.",
         "",
         f"{measured(where)}; word beam search is beside TensorFlow's plain beam search of the same "
-        "width. All on one thread, medians of interleaved runs; ours include making the "
-        "texts. `make peers bench` repeats it.",
+        "width, a text's log-probability beside its CTC loss, which prepares the gradient, too. "
+        "All on one thread, medians of interleaved runs; ours include making the texts. `make "
+        "peers bench` repeats it.",
     ]
     return "\n".join(out)
 
@@ -292,6 +322,8 @@ def main() -> int:
             *best_path_cases(lines),
             *beam_search_cases(lines, arguments.rounds),
             *word_beam_search_cases(lines, arguments.rounds),
+            *single_cases(lines, arguments.rounds),
+            *likelihood_cases(lines, arguments.rounds),
         ]
         result["growth"] = growth(lines)
     missed = [
