@@ -55,7 +55,7 @@ def search_chunk(
 def _try(
     decoder: Decoder, batch: MatrixBatch, start: int, stop: int, n_best: int
 ) -> SearchResult | _Failure:
-    chunk = batch[start:stop]
+    chunk = batch if stop - start == len(batch) else batch[start:stop]
     try:
         result: Any = decoder.search(chunk, n_best)
         fault = find_fault(result, chunk, n_best, decoder.score_parts)
